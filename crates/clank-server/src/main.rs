@@ -1,0 +1,2 @@
+//! The `clank` program.
+fn main() {}
