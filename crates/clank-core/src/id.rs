@@ -171,6 +171,13 @@ impl NodeId {
     }
 }
 
+impl Default for NodeId {
+    /// The name of a node that was given none: `clank`.
+    fn default() -> Self {
+        Self("clank".into())
+    }
+}
+
 impl fmt::Display for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
