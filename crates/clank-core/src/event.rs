@@ -25,6 +25,7 @@ pub const CONNECTING: &str = "clank.client.connecting";
 
 /// What a record tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum EventKind {
     /// `clank.client.connected`
     Connected,
