@@ -4,9 +4,7 @@
 
 mod quantity;
 
-pub use quantity::{
-    Count, GIB, HOUR, KIB, MIB, MINUTE, Period, Quantity, QuantityError, SECOND, Size, Unit,
-};
+pub use quantity::{Count, GIB, HOUR, KIB, MIB, MINUTE, Period, Quantity, QuantityError, SECOND, Size, Unit};
 
 /// What becomes of a client whose outbound queue is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
