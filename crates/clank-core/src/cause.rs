@@ -4,6 +4,8 @@
 //! label, log level, error event and documentation are columns of it, so that
 //! none of them can disagree with another.
 
+mod blame;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -189,7 +191,8 @@ macro_rules! causes {
                 match self { $(Self::$variant => $code,)+ }
             }
 
-            /// The HTTP status that answers a handshake refused for this cause.
+            /// The HTTP status that answers a handshake refused for this cause, unless
+            /// a listener or what was wrong with the request gave a more exact one.
             ///
             /// `None`: the cause refuses no handshake, or nobody is left to read
             /// an answer.
