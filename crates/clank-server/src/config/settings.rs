@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use clank_core::event::Headers;
 use clank_core::id::NodeId;
 use clank_core::limits::{Count, Limits, SlowConsumer};
+use clank_core::wamp1::{self, EmptyEligible, OnMalformed};
 
 use super::value::{Choice, Invalid, Raw, Value, Word, words};
 
@@ -109,6 +110,24 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// The options of WAMP v1: its own section, and the limits that concern it.
+    pub fn wamp1_options(&self) -> wamp1::Options {
+        let (Wamp1Settings { on_malformed, publisher_receives, empty_eligible }, limits) =
+            (self.wamp1, &self.limits);
+        wamp1::Options {
+            publisher_receives,
+            empty_eligible,
+            on_malformed,
+            max_uri_bytes: limits.uri.bytes(),
+            max_call_id_bytes: limits.call_id.bytes(),
+            max_prefixes: limits.prefixes.count(),
+            max_prefix_bytes: limits.prefix_bytes.bytes(),
+            max_listed_sessions: limits.listed_sessions.count(),
+        }
+    }
+}
+
 /// Declares an enum whose variants are the choices of a setting.
 macro_rules! choices {
     ($($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident $label:literal)+ })+) => {$(
@@ -141,22 +160,6 @@ choices! {
         Serve "serve"
     }
 
-    /// What a malformed message of WAMP v1 leads to.
-    OnMalformed {
-        /// An error event and close 1007.
-        Close "close"
-        /// An error event; the connection stays open.
-        Report "report"
-    }
-
-    /// Whom an empty list of eligible receivers means.
-    EmptyEligible {
-        /// Every subscriber.
-        Everyone "everyone"
-        /// No one.
-        NoOne "no_one"
-    }
-
     /// The least important level that is logged.
     LogLevel {
         /// Someone must act.
@@ -178,6 +181,15 @@ choices! {
         /// A JSON object.
         Json "json"
     }
+}
+
+impl Choice for OnMalformed {
+    const CHOICES: &'static [(&'static str, Self)] = &[("close", Self::Close), ("report", Self::Report)];
+}
+
+impl Choice for EmptyEligible {
+    const CHOICES: &'static [(&'static str, Self)] =
+        &[("everyone", Self::Everyone), ("nobody", Self::Nobody)];
 }
 
 impl Choice for SlowConsumer {
@@ -372,5 +384,43 @@ impl Value for Workers {
             Self::Auto => "\"auto\"".to_owned(),
             Self::Fixed(count) => count.to_string(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_of_wamp_v1_are_those_of_the_core() {
+        assert_eq!(Settings::default().wamp1_options(), wamp1::Options::default());
+    }
+
+    #[test]
+    fn origins_are_kept_as_browsers_write_them() {
+        for (written, kept) in [
+            ("HTTPS://Example.COM:443", Some("https://example.com")),
+            ("http://example.com:80", Some("http://example.com")),
+            ("http://example.com:443", Some("http://example.com:443")),
+            ("http://[::1]:3000", Some("http://[::1]:3000")),
+            ("app://localhost", Some("app://localhost")),
+            ("*", Some("*")),
+            ("https://example.com/", None),
+            ("https://*.example.com", None),
+            ("example.com", None),
+            ("https://", None),
+            ("://example.com", None),
+            ("", None),
+        ] {
+            assert_eq!(Origin::read(written).as_ref().map(Origin::as_str), kept, "{written}");
+        }
+    }
+
+    #[test]
+    fn paths_have_no_query() {
+        for refused in ["", "ws", "/a?b", "/a#b", "/a b", "/é", "/\n"] {
+            assert_eq!(UrlPath::read(refused), None, "{refused}");
+        }
+        assert!(UrlPath::read("/ws/%C3%A9").is_some());
     }
 }

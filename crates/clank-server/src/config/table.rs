@@ -124,6 +124,9 @@ pub const SETTINGS: &[Setting] = table! {
     "limits.connections_per_address" => limits.connections_per_address, "Connections of one IP address. Beyond it: 429. Behind a proxy all clients may share one.";
     "limits.subscriptions" => limits.subscriptions, "Subscriptions of a connection.";
     "limits.prefixes" => limits.prefixes, "Prefixes that a WAMP v1 session has defined.";
+    "limits.prefix_bytes" => limits.prefix_bytes, "Length of all prefixes of a WAMP v1 session, with what they stand for.";
+    "limits.call_id" => limits.call_id, "Length of a WAMP v1 call's id.";
+    "limits.listed_sessions" => limits.listed_sessions, "Sessions that a publication may exclude, and as many that it may name as eligible.";
     "limits.uri" => limits.uri, "Length of a topic's or procedure's URI.";
     "limits.calls_in_flight" => limits.calls_in_flight, "Calls of a connection that wait for their results. Beyond it a call is answered with an error.";
     "limits.inbox" => limits.inbox, "Messages of a connection that wait for a handler. At this many the server stops reading from it.";
@@ -201,7 +204,7 @@ mod tests {
     #[test]
     fn a_setting_changes_its_own_field_alone() {
         // among them a value for each setting that is not its default
-        let values = "true false 7 17 9s 2KiB 77KiB 3MiB json serve report no_one drop_events debug /ws a.example https://x.example";
+        let values = "true false 7 17 9s 2KiB 77KiB 3MiB json serve report nobody drop_events debug /ws a.example https://x.example";
         let defaults = Settings::default();
         for setting in SETTINGS {
             let changed = values.split(' ').find_map(|text| {

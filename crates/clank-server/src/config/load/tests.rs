@@ -1,8 +1,9 @@
 #![allow(clippy::unwrap_used)]
+use clank_core::wamp1::OnMalformed;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{ConsoleFormat, OnMalformed, Workers, reference};
+use crate::config::{ConsoleFormat, Workers, reference};
 
 fn file(text: &str) -> Input {
     Input { file: Some(("clank.toml".to_owned(), text.to_owned())), ..Input::default() }
