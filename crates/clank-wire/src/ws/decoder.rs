@@ -1,10 +1,10 @@
 use std::borrow::Cow;
-use std::{mem, str};
+use std::mem;
 
-use super::deflate::{self, Inflater};
+use super::event::Complete;
 use super::header::{Header, MAX_HEADER};
 use super::message::Message;
-use super::{CloseCode, OpCode, ProtocolError, Role, mask};
+use super::{Event, OpCode, ProtocolError, Role, Scratch, deflate, mask};
 
 /// What a [`Decoder`] allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,50 +18,7 @@ pub struct DecoderOptions {
 impl Default for DecoderOptions {
     /// 1 MiB, no compression.
     fn default() -> Self {
-        Self {
-            max_message: 1 << 20,
-            deflate: false,
-        }
-    }
-}
-
-/// What the peer sent. The bytes lie in the read buffer or in the [`Scratch`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event<'a> {
-    /// A whole text message.
-    Text(&'a str),
-    /// A whole binary message.
-    Binary(&'a [u8]),
-    /// A ping of at most 125 bytes; the same bytes go into the pong that is owed.
-    Ping(&'a [u8]),
-    /// A pong of at most 125 bytes.
-    Pong(&'a [u8]),
-    /// The peer closes, with a code that [is sendable](CloseCode::is_sendable) and a reason, or
-    /// without either. Nothing follows it.
-    Close(Option<(CloseCode, &'a str)>),
-}
-
-/// What all decoders of one worker share: the inflater, and the message handed over last when it
-/// could not be lent out of the read buffer.
-#[derive(Debug, Default)]
-pub struct Scratch {
-    assembled: Vec<u8>,
-    inflater: Inflater,
-}
-
-impl Scratch {
-    /// Takes no memory before the first message that needs it.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Gives back the message handed over last and what the inflater holds above 64 KiB.
-    ///
-    /// Worth a call at the end of a worker's turn: without it one message, at most the longest
-    /// allowed, stays in memory until the next one.
-    pub fn trim(&mut self) {
-        self.assembled = Vec::new();
-        self.inflater.trim();
+        Self { max_message: 1 << 20, deflate: false }
     }
 }
 
@@ -133,17 +90,8 @@ struct Frame {
 impl Decoder {
     /// A decoder for what the other end of `role` sends. It owns no memory yet.
     pub fn new(role: Role, options: DecoderOptions) -> Self {
-        let DecoderOptions {
-            max_message,
-            deflate,
-        } = options;
-        Self {
-            partial: None,
-            max_message,
-            role,
-            deflate,
-            finished: false,
-        }
+        let DecoderOptions { max_message, deflate } = options;
+        Self { partial: None, max_message, role, deflate, finished: false }
     }
 
     /// Takes bytes from the front of `input`, which is unmasked in place, and returns how many,
@@ -182,10 +130,7 @@ impl Decoder {
     /// some 150 bytes.
     pub fn buffered(&self) -> usize {
         self.partial.as_ref().map_or(0, |partial| {
-            let message = partial
-                .message
-                .as_ref()
-                .map_or(0, |message| message.bytes.capacity());
+            let message = partial.message.as_ref().map_or(0, |message| message.bytes.capacity());
             size_of::<Partial>() + partial.control.capacity() + message
         })
     }
@@ -205,10 +150,7 @@ impl Decoder {
     }
 
     /// Takes bytes from `rest` up to the end of a message or control frame.
-    fn next_complete<'a>(
-        &mut self,
-        rest: &mut &'a mut [u8],
-    ) -> Result<Option<Complete<'a>>, ProtocolError> {
+    fn next_complete<'a>(&mut self, rest: &mut &'a mut [u8]) -> Result<Option<Complete<'a>>, ProtocolError> {
         loop {
             let (mut frame, resumed) = match self.partial.as_mut().and_then(|it| it.frame.take()) {
                 Some(frame) => (frame, true),
@@ -224,17 +166,10 @@ impl Decoder {
             let whole = !resumed && frame.remaining == 0;
             let control = frame.opcode.is_control();
             if whole && (control || (frame.fin && frame.opcode != OpCode::Continuation)) {
-                return Ok(Some(self.complete(
-                    frame.opcode,
-                    frame.compressed,
-                    Cow::Borrowed(chunk),
-                )));
+                return Ok(Some(self.complete(frame.opcode, frame.compressed, Cow::Borrowed(chunk))));
             }
             if control {
-                self.partial
-                    .get_or_insert_default()
-                    .control
-                    .extend_from_slice(chunk);
+                self.partial.get_or_insert_default().control.extend_from_slice(chunk);
             } else {
                 self.gather(frame, chunk)?;
             }
@@ -250,10 +185,7 @@ impl Decoder {
 
     /// Reads a header from what is held of it and the front of `rest`; keeps it if incomplete.
     fn next_frame(&mut self, rest: &mut &mut [u8]) -> Result<Option<Frame>, ProtocolError> {
-        let held = self
-            .partial
-            .as_ref()
-            .map_or(0, |partial| partial.header_len);
+        let held = self.partial.as_ref().map_or(0, |partial| partial.header_len);
         if held == 0 {
             if let Some((header, count)) = Header::parse(rest, self.role)? {
                 take_front(rest, count);
@@ -285,17 +217,8 @@ impl Decoder {
 
     /// Judges a header by the connection's state (RFC 6455, section 5.4; RFC 7692, section 6.1).
     fn admit(&self, header: Header) -> Result<Frame, ProtocolError> {
-        let Header {
-            fin,
-            compressed,
-            opcode,
-            mask,
-            length,
-        } = header;
-        let message = self
-            .partial
-            .as_ref()
-            .and_then(|partial| partial.message.as_ref());
+        let Header { fin, compressed, opcode, mask, length } = header;
+        let message = self.partial.as_ref().and_then(|partial| partial.message.as_ref());
         let begins = matches!(opcode, OpCode::Text | OpCode::Binary);
         if compressed && !(self.deflate && begins) {
             return Err(ProtocolError::ReservedBit);
@@ -309,20 +232,11 @@ impl Decoder {
             None => 0,
         };
         let remaining = usize::try_from(length).map_err(|_| ProtocolError::MessageTooBig)?;
-        let ceiling = ceiling(
-            self.max_message,
-            message.map_or(compressed, |message| message.compressed),
-        );
+        let ceiling = ceiling(self.max_message, message.map_or(compressed, |message| message.compressed));
         if !opcode.is_control() && remaining > ceiling.saturating_sub(gathered) {
             return Err(ProtocolError::MessageTooBig);
         }
-        Ok(Frame {
-            opcode,
-            fin,
-            compressed,
-            mask,
-            remaining,
-        })
+        Ok(Frame { opcode, fin, compressed, mask, remaining })
     }
 
     /// Adds a data frame's bytes to its message.
@@ -342,12 +256,9 @@ impl Decoder {
     fn complete_gathered<'a>(&mut self, frame: Frame) -> Complete<'a> {
         let partial = self.partial.get_or_insert_default();
         match partial.message.take_if(|_| !frame.opcode.is_control()) {
-            Some(Message {
-                opcode,
-                compressed,
-                bytes,
-                ..
-            }) => self.complete(opcode, compressed, Cow::Owned(bytes)),
+            Some(Message { opcode, compressed, bytes, .. }) => {
+                self.complete(opcode, compressed, Cow::Owned(bytes))
+            }
             None => {
                 let control = mem::take(&mut partial.control);
                 self.complete(frame.opcode, false, Cow::Owned(control))
@@ -355,28 +266,15 @@ impl Decoder {
         }
     }
 
-    fn complete<'a>(
-        &mut self,
-        opcode: OpCode,
-        compressed: bool,
-        bytes: Cow<'a, [u8]>,
-    ) -> Complete<'a> {
+    fn complete<'a>(&mut self, opcode: OpCode, compressed: bool, bytes: Cow<'a, [u8]>) -> Complete<'a> {
         self.partial.take_if(|partial| partial.message.is_none());
-        Complete {
-            opcode,
-            compressed,
-            bytes,
-        }
+        Complete { opcode, compressed, bytes }
     }
 }
 
 /// How many bytes of a message may be gathered.
 fn ceiling(max_message: usize, compressed: bool) -> usize {
-    if compressed {
-        deflate::max_compressed(max_message)
-    } else {
-        max_message
-    }
+    if compressed { deflate::max_compressed(max_message) } else { max_message }
 }
 
 /// Cuts `count` bytes off the front of `rest`, which has them.
@@ -384,61 +282,4 @@ fn take_front<'a>(rest: &mut &'a mut [u8], count: usize) -> &'a mut [u8] {
     let (front, back) = mem::take(rest).split_at_mut(count);
     *rest = back;
     front
-}
-
-/// A message or control frame whose bytes are all there.
-struct Complete<'a> {
-    opcode: OpCode,
-    compressed: bool,
-    bytes: Cow<'a, [u8]>,
-}
-
-impl<'a> Complete<'a> {
-    fn into_event(
-        self,
-        max_message: usize,
-        scratch: &'a mut Scratch,
-    ) -> Result<Event<'a>, ProtocolError> {
-        let Scratch {
-            assembled,
-            inflater,
-        } = scratch;
-        let mut bytes = match self.bytes {
-            Cow::Borrowed(bytes) => bytes,
-            Cow::Owned(bytes) => {
-                *assembled = bytes;
-                assembled
-            }
-        };
-        if self.compressed {
-            bytes = inflater.inflate(bytes, max_message)?;
-        }
-        Ok(match self.opcode {
-            OpCode::Text => Event::Text(utf8(bytes)?),
-            // Messages are named by their first frame: a continuation never gets here.
-            OpCode::Binary | OpCode::Continuation => Event::Binary(bytes),
-            OpCode::Ping => Event::Ping(bytes),
-            OpCode::Pong => Event::Pong(bytes),
-            OpCode::Close => Event::Close(close(bytes)?),
-        })
-    }
-}
-
-/// Reads the payload of a close frame, RFC 6455, section 5.5.1.
-fn close(payload: &[u8]) -> Result<Option<(CloseCode, &str)>, ProtocolError> {
-    if payload.is_empty() {
-        return Ok(None);
-    }
-    let (code, reason) = payload
-        .split_first_chunk()
-        .ok_or(ProtocolError::ClosePayload)?;
-    let code = CloseCode::new(u16::from_be_bytes(*code));
-    if !code.is_sendable() {
-        return Err(ProtocolError::CloseCode(code.as_u16()));
-    }
-    Ok(Some((code, utf8(reason)?)))
-}
-
-fn utf8(bytes: &[u8]) -> Result<&str, ProtocolError> {
-    str::from_utf8(bytes).map_err(|_| ProtocolError::Utf8)
 }

@@ -1,6 +1,6 @@
 use bytes::Bytes;
 
-use super::header::{Header, MAX_CONTROL, MAX_HEADER};
+use super::header::{Header, HeaderBytes, MAX_CONTROL, MAX_HEADER};
 use super::{CloseCode, OpCode, Role, mask};
 
 /// Bytes of the longest header of an unmasked frame.
@@ -19,8 +19,7 @@ const MAX_REASON: usize = MAX_CONTROL - 2;
 /// assert_eq!(frame(OpCode::Text, b"Hello")[..], *b"\x81\x05Hello");
 /// ```
 pub fn frame(opcode: OpCode, payload: &[u8]) -> Bytes {
-    let (header, count) = server_header(opcode, false, payload.len());
-    Bytes::from([&header[MAX_HEADER - count..], payload].concat())
+    Bytes::from([&server_header(opcode, false, payload.len()), payload].concat())
 }
 
 /// As [`frame`], for a payload that `write` appends to the buffer, so that it isn't copied.
@@ -49,9 +48,9 @@ pub(super) fn build(
     write(&mut buf);
     // Only a closure that broke its contract left less than the header's room.
     buf.resize(buf.len().max(MAX_SERVER_HEADER), 0);
-    let (header, count) = server_header(opcode, compressed, buf.len() - MAX_SERVER_HEADER);
-    let start = MAX_SERVER_HEADER - count;
-    buf[start..MAX_SERVER_HEADER].copy_from_slice(&header[MAX_HEADER - count..]);
+    let header = server_header(opcode, compressed, buf.len() - MAX_SERVER_HEADER);
+    let start = MAX_SERVER_HEADER - header.len();
+    buf[start..MAX_SERVER_HEADER].copy_from_slice(&header);
     Bytes::from(buf).slice(start..)
 }
 
@@ -87,9 +86,9 @@ pub fn masked(frame: &[u8], mask: [u8; 4]) -> Bytes {
     let Some((header, payload)) = split(frame) else {
         return Bytes::new();
     };
-    let (bytes, count) = Header { mask, ..header }.encode(true);
-    let mut masked = [&bytes[MAX_HEADER - count..], payload].concat();
-    mask::apply(&mut masked[count..], mask);
+    let header = Header { mask, ..header }.encode(true);
+    let mut masked = [&header, payload].concat();
+    mask::apply(&mut masked[header.len()..], mask);
     Bytes::from(masked)
 }
 
@@ -111,14 +110,7 @@ fn split(frame: &[u8]) -> Option<(Header, &[u8])> {
     Some((header, frame.get(count..)?))
 }
 
-fn server_header(opcode: OpCode, compressed: bool, length: usize) -> ([u8; MAX_HEADER], usize) {
+fn server_header(opcode: OpCode, compressed: bool, length: usize) -> HeaderBytes {
     let length = length as u64;
-    Header {
-        fin: true,
-        compressed,
-        opcode,
-        mask: [0; 4],
-        length,
-    }
-    .encode(false)
+    Header { fin: true, compressed, opcode, mask: [0; 4], length }.encode(false)
 }

@@ -23,10 +23,8 @@ const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const KEY_BYTES: usize = 16;
 
 /// Base64 as the key needs it; a client that drew its key as text may have stray bits at the end.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
-);
+const BASE64: GeneralPurpose =
+    GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
 
 /// What a valid request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,16 +100,12 @@ impl HandshakeError {
         let headers: &[_] = match self {
             Self::Method => &[(ALLOW, "GET")],
             Self::Upgrade => &[(UPGRADE, "websocket"), (CONNECTION, "Upgrade")],
-            Self::WebSocketVersion => &[
-                (SEC_WEBSOCKET_VERSION, "13"),
-                (UPGRADE, "websocket"),
-                (CONNECTION, "Upgrade"),
-            ],
+            Self::WebSocketVersion => {
+                &[(SEC_WEBSOCKET_VERSION, "13"), (UPGRADE, "websocket"), (CONNECTION, "Upgrade")]
+            }
             _ => &[],
         };
-        headers
-            .iter()
-            .map(|(name, value)| (name.clone(), HeaderValue::from_static(value)))
+        headers.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value)))
     }
 }
 
@@ -156,11 +150,7 @@ pub fn check(
     if BASE64.decode(key).map(|bytes| bytes.len()) != Ok(KEY_BYTES) {
         return Err(HandshakeError::Key);
     }
-    Ok(Upgrade {
-        accept: accept_key(key),
-        protocols: protocols(headers)?,
-        extensions: extensions(headers)?,
-    })
+    Ok(Upgrade { accept: accept_key(key), protocols: protocols(headers)?, extensions: extensions(headers)? })
 }
 
 /// The value of `Sec-WebSocket-Accept` for a key, RFC 6455, section 4.2.2.
@@ -195,11 +185,7 @@ fn check_no_body(headers: &HeaderMap) -> Result<(), HandshakeError> {
         Some(length) => length == "0",
         None => !headers.contains_key(CONTENT_LENGTH),
     };
-    if empty && !headers.contains_key(TRANSFER_ENCODING) {
-        Ok(())
-    } else {
-        Err(HandshakeError::Body)
-    }
+    if empty && !headers.contains_key(TRANSFER_ENCODING) { Ok(()) } else { Err(HandshakeError::Body) }
 }
 
 /// The subprotocols of all headers; they must be different tokens (section 4.1, item 10).
@@ -231,11 +217,7 @@ fn extensions(headers: &HeaderMap) -> Result<Vec<Extension>, HandshakeError> {
 fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?;
-    if values.next().is_none() {
-        value.to_str().ok()
-    } else {
-        None
-    }
+    if values.next().is_none() { value.to_str().ok() } else { None }
 }
 
 /// Whether a list, over all headers of that name, has this element, in any case.
@@ -250,8 +232,5 @@ fn names(headers: &HeaderMap, name: &HeaderName, element: &str) -> bool {
 
 /// The elements of a list in a header, RFC 9110, section 5.6.1; empty ones don't count.
 fn elements(value: &str) -> impl Iterator<Item = &str> {
-    value
-        .split(',')
-        .map(|element| element.trim_matches([' ', '\t']))
-        .filter(|it| !it.is_empty())
+    value.split(',').map(|element| element.trim_matches([' ', '\t'])).filter(|it| !it.is_empty())
 }

@@ -31,11 +31,7 @@ impl Deflater {
     /// nearest of these. It owns no memory yet.
     pub fn new(level: u8) -> Self {
         let level = Compression::new(level.clamp(1, 9).into());
-        Self {
-            level,
-            states: [const { None }; SIZES],
-            out: Vec::new(),
-        }
+        Self { level, states: [const { None }; SIZES], out: Vec::new() }
     }
 
     /// A server's frame of a whole text or binary message, compressed unless that would make it
@@ -66,27 +62,17 @@ impl Deflater {
     /// The payload compressed and without its tail, or `None` if that is no shorter.
     fn compress(&mut self, window: WindowBits, payload: &[u8]) -> Option<&[u8]> {
         let slot = usize::from(window.as_u8() - WindowBits::MIN.as_u8());
-        let state = self.states.get_mut(slot)?;
-        match state {
-            Some(state) => state.reset(),
-            None => {
-                *state = Some(Compress::new_with_window_bits(
-                    self.level,
-                    false,
-                    window.as_u8(),
-                ))
-            }
-        }
-        let state = state.as_mut()?;
+        let state = self
+            .states
+            .get_mut(slot)?
+            .get_or_insert_with(|| Compress::new_with_window_bits(self.level, false, window.as_u8()));
+        state.reset();
 
         // With room for the payload and the tail, what doesn't fit isn't worth compressing.
         self.out.clear();
         self.out.reserve(payload.len() + SYNC_TAIL.len());
-        state
-            .compress_vec(payload, &mut self.out, FlushCompress::Sync)
-            .ok()?;
-        let complete =
-            state.total_in() == payload.len() as u64 && self.out.len() < self.out.capacity();
+        state.compress_vec(payload, &mut self.out, FlushCompress::Sync).ok()?;
+        let complete = state.total_in() == payload.len() as u64 && self.out.len() < self.out.capacity();
         let compressed = self.out.strip_suffix(&SYNC_TAIL)?;
         (complete && compressed.len() < payload.len()).then_some(compressed)
     }

@@ -96,11 +96,7 @@ impl Inflater {
 /// limit is exceeded.
 fn grow(out: &mut Vec<u8>, limit: usize) {
     if out.len() == out.capacity() {
-        let target = out
-            .capacity()
-            .saturating_mul(2)
-            .max(FIRST)
-            .min(limit.saturating_add(1));
+        let target = out.capacity().saturating_mul(2).max(FIRST).min(limit.saturating_add(1));
         out.reserve_exact(target.saturating_sub(out.len()));
     }
 }
