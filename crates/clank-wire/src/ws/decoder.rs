@@ -283,3 +283,226 @@ fn take_front<'a>(rest: &mut &'a mut [u8], count: usize) -> &'a mut [u8] {
     *rest = back;
     front
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::panic)]
+    use super::super::{CloseCode, close_frame, frame, masked, masked_frame};
+    use super::*;
+    use ProtocolError as E;
+
+    const OPTIONS: DecoderOptions = DecoderOptions { max_message: 1000, deflate: false };
+    const MASK: [u8; 4] = [0x12, 0x34, 0x56, 0x78];
+
+    /// Decodes what a client sends, whole and byte by byte, and shows each event in a line; an error comes
+    /// last. An unfinished end is shown as "...".
+    fn decode(options: DecoderOptions, input: &[u8]) -> Vec<String> {
+        let whole = decode_pieces(options, input, input.len().max(1));
+        assert_eq!(decode_pieces(options, input, 1), whole, "byte by byte");
+        whole
+    }
+
+    fn decode_pieces(options: DecoderOptions, input: &[u8], size: usize) -> Vec<String> {
+        let mut decoder = Decoder::new(Role::Server, options);
+        let mut scratch = Scratch::new();
+        let mut shown = Vec::new();
+        for piece in input.to_vec().chunks_mut(size) {
+            let mut at = 0;
+            while at < piece.len() {
+                match decoder.decode(&mut piece[at..], &mut scratch) {
+                    Ok((used, event)) => {
+                        at += used;
+                        shown.extend(event.map(show));
+                    }
+                    Err(error) => {
+                        shown.push(format!("{error:?}"));
+                        assert!(decoder.is_idle(), "nothing is held for a peer that failed");
+                        at = piece.len();
+                    }
+                }
+            }
+        }
+        if !decoder.is_idle() {
+            shown.push("...".to_owned());
+        }
+        shown
+    }
+
+    fn show(event: Event<'_>) -> String {
+        match event {
+            Event::Text(text) => format!("text {text}"),
+            Event::Binary(bytes) => format!("binary {}", bytes.escape_ascii()),
+            Event::Ping(bytes) => format!("ping {}", bytes.escape_ascii()),
+            Event::Pong(bytes) => format!("pong {}", bytes.escape_ascii()),
+            Event::Close(None) => "close".to_owned(),
+            Event::Close(Some((code, reason))) => format!("close {code} {reason}"),
+        }
+    }
+
+    /// A client's frame whose first byte is given, to build what no encoder makes.
+    fn raw(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = masked_frame(OpCode::Binary, payload, MASK).to_vec();
+        bytes[0] = first;
+        bytes
+    }
+
+    #[test]
+    fn frames_and_fragments_become_events() {
+        let cases: [(&[Vec<u8>], &[&str]); 12] = [
+            (&[raw(0x81, "Grüße 😀".as_bytes())], &["text Grüße 😀"]),
+            (&[raw(0x82, b"\x00\xff")], &["binary \\x00\\xff"]),
+            (&[raw(0x81, b""), raw(0x82, b"")], &["text ", "binary "]),
+            (&[raw(0x89, b"a"), raw(0x8a, b"b"), raw(0x89, b"")], &["ping a", "pong b", "ping "]),
+            (
+                &[raw(0x01, b"a"), raw(0x00, b"b"), raw(0x80, b"c"), raw(0x82, b"d")],
+                &["text abc", "binary d"],
+            ),
+            (&[raw(0x01, b"a"), raw(0x89, b"p"), raw(0x80, b"b")], &["ping p", "text ab"]),
+            (&[raw(0x01, b""), raw(0x00, b""), raw(0x80, b"")], &["text "]),
+            // A character may be parted by fragments, with a control frame in between.
+            (&[raw(0x01, b"\xf0\x9f"), raw(0x8a, b""), raw(0x80, b"\x98\x80")], &["pong ", "text 😀"]),
+            (&[raw(0x88, b"")], &["close"]),
+            (&[raw(0x88, b"\x03\xe8bye")], &["close 1000 bye"]),
+            // What follows a close frame is ignored.
+            (&[raw(0x88, b"\x0f\xa0"), raw(0x83, b""), raw(0x81, b"x")], &["close 4000 "]),
+            (&[raw(0x01, b"a"), raw(0x89, b"p")], &["ping p", "..."]),
+        ];
+        for (frames, expected) in cases {
+            assert_eq!(decode(OPTIONS, &frames.concat()), expected, "{frames:x?}");
+        }
+    }
+
+    #[test]
+    fn what_breaks_the_protocol_fails() {
+        let cases: [(&[Vec<u8>], E); 18] = [
+            (&[raw(0xc1, b"a")], E::ReservedBit),
+            (&[raw(0xa1, b"a")], E::ReservedBit),
+            (&[raw(0xc9, b"a")], E::ReservedBit),
+            (&[raw(0x83, b"a")], E::ReservedOpCode(3)),
+            (&[raw(0x8b, b"a")], E::ReservedOpCode(11)),
+            (&[raw(0x09, b"a")], E::ControlFragmented),
+            (&[raw(0x89, &[0; 126])], E::ControlTooLong),
+            (&[raw(0x80, b"a")], E::UnexpectedContinuation),
+            (&[raw(0x01, b"a"), raw(0x81, b"b")], E::ExpectedContinuation),
+            (&[vec![0x81, 0x01, b'a']], E::NotMasked),
+            (&[raw(0x88, b"\x03")], E::ClosePayload),
+            (&[raw(0x88, b"\x03\xed")], E::CloseCode(1005)),
+            (&[raw(0x88, b"\x03\xe8\xff")], E::Utf8),
+            (&[raw(0x81, b"\xff")], E::Utf8),
+            (&[raw(0x81, b"a\xe2\x82")], E::Utf8),
+            (&[raw(0x01, b"\xe2\x82"), raw(0x80, b"a")], E::Utf8),
+            (&[vec![0x82, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0]], E::LengthOutOfRange),
+            (&[vec![0x82, 0xff, 0, 0, 1, 0, 0, 0, 0, 0, 1, 2, 3, 4]], E::MessageTooBig),
+        ];
+        for (frames, error) in cases {
+            let shown = decode(OPTIONS, &frames.concat());
+            assert_eq!(shown, [format!("{error:?}")], "{frames:x?}");
+        }
+    }
+
+    #[test]
+    fn text_fails_within_a_frame_whose_end_has_not_come() {
+        let mut input = raw(0x81, b"good \xf4\x90 and more");
+        input.truncate(input.len() - 8);
+        assert_eq!(decode(OPTIONS, &input), ["Utf8"]);
+    }
+
+    #[test]
+    fn the_limit_holds_for_a_message_and_is_judged_by_headers() {
+        let exact = [raw(0x02, &[b'a'; 600]), raw(0x80, &[b'b'; 400])].concat();
+        assert_eq!(decode(OPTIONS, &exact).len(), 1);
+        assert_eq!(decode(OPTIONS, &raw(0x82, &[0; 1000])).len(), 1);
+
+        let mut header = [raw(0x02, &[b'a'; 600]), raw(0x80, &[b'b'; 401])].concat();
+        header.truncate(header.len() - 401);
+        assert_eq!(decode(OPTIONS, &header), ["MessageTooBig"]);
+        assert_eq!(decode(OPTIONS, &raw(0x82, &[0; 1001])[..8]), ["MessageTooBig"]);
+    }
+
+    #[test]
+    fn a_promise_of_much_takes_no_memory() {
+        let options = DecoderOptions { max_message: usize::MAX, deflate: true };
+        for first in [0x02, 0x82, 0xc2] {
+            let mut decoder = Decoder::new(Role::Server, options);
+            let mut input = [first, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, b'a'];
+            assert_eq!(decoder.decode(&mut input, &mut Scratch::new()), Ok((15, None)));
+            assert!(decoder.buffered() < 256, "{}", decoder.buffered());
+        }
+    }
+
+    #[test]
+    fn a_message_of_very_many_fragments_is_one_message() {
+        let options = DecoderOptions { max_message: 16 << 20, deflate: false };
+        let mut decoder = Decoder::new(Role::Server, options);
+        let mut scratch = Scratch::new();
+        let payload = [b'x'; 256];
+        for number in 0..65_536 {
+            let first = match number {
+                0 => 0x01,
+                65_535 => 0x80,
+                _ => 0x00,
+            };
+            let mut input = raw(first, &payload);
+            let total = input.len();
+            let (used, event) = match decoder.decode(&mut input, &mut scratch) {
+                Ok(decoded) => decoded,
+                Err(error) => panic!("{error}"),
+            };
+            assert_eq!(used, total);
+            match event {
+                Some(Event::Text(text)) => assert_eq!((text.len(), number), (16 << 20, 65_535)),
+                Some(other) => panic!("{other:?}"),
+                None => assert!(decoder.buffered() <= 2 * 256 * (number + 1) + 256),
+            }
+        }
+        assert!(decoder.is_idle());
+    }
+
+    #[test]
+    fn an_idle_decoder_is_small_and_owns_nothing() {
+        assert!(size_of::<Decoder>() <= 48);
+        let decoder = Decoder::new(Role::Server, DecoderOptions::default());
+        assert_eq!((decoder.is_idle(), decoder.buffered()), (true, 0));
+    }
+
+    #[test]
+    fn a_client_takes_unmasked_frames_alone() {
+        let close = close_frame(CloseCode::GOING_AWAY, "bye");
+        let mut input = [frame(OpCode::Text, b"a"), close.clone()].concat();
+        let mut decoder = Decoder::new(Role::Client, OPTIONS);
+        let mut scratch = Scratch::new();
+        assert_eq!(decoder.decode(&mut input, &mut scratch), Ok((3, Some(Event::Text("a")))));
+        let bye = Event::Close(Some((CloseCode::GOING_AWAY, "bye")));
+        assert_eq!(decoder.decode(&mut input[3..], &mut scratch), Ok((7, Some(bye))));
+
+        let mut input = masked(&close, MASK).to_vec();
+        let mut decoder = Decoder::new(Role::Client, OPTIONS);
+        assert_eq!(decoder.decode(&mut input, &mut scratch), Err(E::Masked));
+    }
+
+    #[test]
+    fn compressed_messages_are_inflated_also_from_fragments() {
+        let options = DecoderOptions { deflate: true, ..OPTIONS };
+        // "Hello" as in RFC 7692, sections 7.2.3.1 and 7.2.3.2.
+        let hello = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
+        let (start, end) = hello.split_at(3);
+        let cases: [(&[Vec<u8>], &[&str]); 8] = [
+            (
+                &[raw(0xc1, hello), raw(0x81, b"plain"), raw(0xc2, hello)],
+                &["text Hello", "text plain", "binary Hello"],
+            ),
+            (&[raw(0x41, start), raw(0x89, b"p"), raw(0x80, end)], &["ping p", "text Hello"]),
+            (&[raw(0x41, start), raw(0xc0, end)], &["ReservedBit"]),
+            (&[raw(0xc9, b"")], &["ReservedBit"]),
+            (&[raw(0xc1, start)], &["Deflate"]),
+            // The stored block "\xff".
+            (&[raw(0xc1, b"\x00\x01\x00\xfe\xff\xff\x00")], &["Utf8"]),
+            (&[raw(0xc2, b"\x00\x01\x00\xfe\xff\xff\x00")], &["binary \\xff"]),
+            // A stored block may promise 65,535 bytes; the limit is 1,000.
+            (&[raw(0xc2, &[b"\x00\xff\xff\x00\x00".as_slice(), &[0; 1001]].concat())], &["MessageTooBig"]),
+        ];
+        for (frames, expected) in cases {
+            assert_eq!(decode(options, &frames.concat()), expected, "{frames:x?}");
+        }
+    }
+}

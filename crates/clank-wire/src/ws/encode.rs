@@ -114,3 +114,60 @@ fn server_header(opcode: OpCode, compressed: bool, length: usize) -> HeaderBytes
     let length = length as u64;
     Header { fin: true, compressed, opcode, mask: [0; 4], length }.encode(false)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_as_short_as_the_payload_allows() {
+        let cases: [(usize, &[u8]); 5] = [
+            (0, &[0x82, 0]),
+            (125, &[0x82, 125]),
+            (126, &[0x82, 126, 0, 126]),
+            (65_535, &[0x82, 126, 0xff, 0xff]),
+            (65_536, &[0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
+        ];
+        for (length, header) in cases {
+            let content = vec![7; length];
+            let whole = frame(OpCode::Binary, &content);
+            assert_eq!(whole, [header, &content].concat());
+            for hint in [0, length, length + 1000] {
+                let built = build_frame(OpCode::Binary, hint, |buf| buf.extend_from_slice(&content));
+                assert_eq!(built, whole, "{length} with hint {hint}");
+            }
+            assert_eq!(payload(&whole), content);
+        }
+    }
+
+    #[test]
+    fn a_writer_that_empties_the_buffer_makes_an_empty_frame() {
+        assert_eq!(build_frame(OpCode::Text, 0, Vec::clear), frame(OpCode::Text, b""));
+    }
+
+    #[test]
+    fn a_client_masks_all_kinds_of_frames() {
+        let hello = masked_frame(OpCode::Text, b"Hello", [0x37, 0xfa, 0x21, 0x3d]);
+        assert_eq!(hello[..], *b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
+        assert_eq!(masked(&frame(OpCode::Ping, b""), [1, 2, 3, 4])[..], *b"\x89\x80\x01\x02\x03\x04");
+    }
+
+    #[test]
+    fn a_reason_is_cut_between_characters() {
+        let cases = [
+            (CloseCode::NORMAL, String::new(), 2),
+            (CloseCode::NORMAL, "bye".to_owned(), 5),
+            (CloseCode::NORMAL, "x".repeat(123), 125),
+            (CloseCode::NORMAL, "x".repeat(500), 125),
+            (CloseCode::NORMAL, "ä".repeat(62), 2 + 122),
+            (CloseCode::NORMAL, "x".repeat(121) + "😀", 2 + 121),
+            (CloseCode::ABNORMAL, "never sent".to_owned(), 0),
+        ];
+        for (code, reason, length) in cases {
+            let close = close_frame(code, &reason);
+            let content = payload(&close);
+            assert_eq!((close[0], content.len()), (0x88, length), "{reason}");
+            assert!(length < 2 || reason.as_bytes().starts_with(&content[2..]));
+        }
+    }
+}

@@ -77,3 +77,59 @@ impl Deflater {
         (complete && compressed.len() < payload.len()).then_some(compressed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::ws::deflate::Inflater;
+    use crate::ws::payload;
+
+    const RSV1: u8 = 0x40;
+
+    fn windows() -> impl Iterator<Item = WindowBits> {
+        (9..=15).filter_map(WindowBits::new)
+    }
+
+    #[test]
+    fn what_was_compressed_comes_back_at_every_level_and_window() {
+        let text = "a message of JSON, [1, 2, 3], ".repeat(100);
+        let mut inflater = Inflater::new();
+        for level in 0..=10 {
+            let mut deflater = Deflater::new(level);
+            for window in windows() {
+                let frame = deflater.frame(OpCode::Text, window, text.as_bytes());
+                assert_eq!(frame[0], 0xc1);
+                assert!(frame.len() < text.len() / 4, "{window:?} level {level}: {}", frame.len());
+                assert_eq!(inflater.inflate(payload(&frame), text.len()), Ok(text.as_bytes()));
+                assert_eq!(deflater.frame(OpCode::Text, window, text.as_bytes()), frame);
+            }
+        }
+    }
+
+    #[test]
+    fn what_would_grow_goes_as_it_is() {
+        let mut state = 1_u64;
+        let noise: [u8; 2000] = std::array::from_fn(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 56) as u8
+        });
+        let mut deflater = Deflater::default();
+        for window in windows() {
+            for length in [0, 1, 5, 100, 2000] {
+                let payload = &noise[..length];
+                let sent = deflater.frame(OpCode::Binary, window, payload);
+                assert!(sent == frame(OpCode::Binary, payload), "{window:?}, {length} bytes");
+            }
+        }
+        let frame = deflater.frame(OpCode::Binary, WindowBits::MAX, &[0; 2000]);
+        assert_ne!(frame[0] & RSV1, 0, "noise before does not spoil what comes after");
+    }
+
+    #[test]
+    fn little_is_kept_after_a_long_message() {
+        let mut deflater = Deflater::default();
+        deflater.frame(OpCode::Binary, WindowBits::MAX, &vec![0; 1 << 20]);
+        assert_eq!(deflater.out.capacity(), 0);
+    }
+}
