@@ -11,8 +11,12 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use ws_support::raw_deflate;
 
-/// Data with repetitions near and far, so that windows matter.
+/// Data with repetitions near and far, so that windows matter, or without any.
 fn data() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![3 => repetitive(), 1 => vec(any::<u8>(), 0..3000)]
+}
+
+fn repetitive() -> impl Strategy<Value = Vec<u8>> {
     let chunk = (vec(any::<u8>(), 1..40), 1_usize..60).prop_map(|(bytes, times)| bytes.repeat(times));
     vec(chunk, 0..30).prop_map(|chunks| {
         let once = chunks.concat();
@@ -56,12 +60,14 @@ proptest! {
 
     #[test]
     fn one_deflater_and_one_inflater_serve_many(
-        messages in vec((data(), windows()), 1..6),
+        messages in vec(data(), 1..12),
+        window in windows(),
+        level in 1_u8..=9,
     ) {
-        let (mut deflater, mut inflater) = (Deflater::default(), Inflater::new());
-        for (data, window) in messages {
+        let (mut deflater, mut inflater) = (Deflater::new(level), Inflater::new());
+        for data in messages {
             let sent = deflater.frame(OpCode::Binary, window, &data);
-            prop_assert_eq!(&sent, &Deflater::default().frame(OpCode::Binary, window, &data));
+            prop_assert_eq!(&sent, &Deflater::new(level).frame(OpCode::Binary, window, &data));
             if sent[0] == 0xc2 {
                 prop_assert_eq!(inflater.inflate(payload(&sent), data.len()), Ok(&data[..]));
             }
