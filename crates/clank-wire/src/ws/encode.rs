@@ -49,6 +49,7 @@ pub(super) fn build(
     // Only a closure that broke its contract left less than the header's room.
     buf.resize(buf.len().max(MAX_SERVER_HEADER), 0);
     let header = server_header(opcode, compressed, buf.len() - MAX_SERVER_HEADER);
+    // No server's header is longer than MAX_SERVER_HEADER, and `buf` has that much.
     let start = MAX_SERVER_HEADER - header.len();
     buf[start..MAX_SERVER_HEADER].copy_from_slice(&header);
     Bytes::from(buf).slice(start..)
@@ -88,6 +89,7 @@ pub fn masked(frame: &[u8], mask: [u8; 4]) -> Bytes {
     };
     let header = Header { mask, ..header }.encode(true);
     let mut masked = [&header, payload].concat();
+    // The payload is what follows the header that was laid before it.
     mask::apply(&mut masked[header.len()..], mask);
     Bytes::from(masked)
 }

@@ -111,7 +111,7 @@ impl Offer {
     fn read(params: &[Param]) -> Option<Self> {
         let mut offer = Self::default();
         for (at, Param { name, value }) in params.iter().enumerate() {
-            if params[..at].iter().any(|earlier| earlier.name == *name) {
+            if params.iter().take(at).any(|earlier| earlier.name == *name) {
                 return None;
             }
             match (name.as_str(), value.as_deref()) {

@@ -75,11 +75,10 @@ impl Deflater {
         self.out.clear();
         self.out.reserve(max_compressed(payload.len()) + SYNC_TAIL.len());
         state.compress_vec(payload, &mut self.out, FlushCompress::Sync).ok()?;
-        if state.total_in() == payload.len() as u64 && self.out.len() < self.out.capacity() {
-            *slot = Some(state);
-        } else {
+        if state.total_in() < payload.len() as u64 || self.out.len() == self.out.capacity() {
             return None;
         }
+        *slot = Some(state);
         self.out.strip_suffix(&SYNC_TAIL).filter(|compressed| compressed.len() < payload.len())
     }
 }
