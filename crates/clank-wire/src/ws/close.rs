@@ -2,8 +2,8 @@ use std::fmt;
 
 /// Why a connection is closed, RFC 6455, section 7.4.
 ///
-/// Any `u16` can be held; [`is_sendable`](Self::is_sendable) tells which may travel in a close frame. The decoder
-/// hands out no others.
+/// Any `u16` can be held; [`is_sendable`](Self::is_sendable) tells which may travel in a close frame. The
+/// decoder hands out no others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CloseCode(u16);
 
@@ -51,8 +51,8 @@ impl CloseCode {
 
     /// Whether the code may travel in a close frame.
     ///
-    /// These are the codes that are registered and not reserved for local use, 3000 to 3999 (for libraries and
-    /// frameworks) and 4000 to 4999 (private use).
+    /// These are the codes that are registered and not reserved for local use, 3000 to 3999 (for libraries
+    /// and frameworks) and 4000 to 4999 (private use).
     ///
     /// ```
     /// use clank_wire::ws::CloseCode;
@@ -83,14 +83,10 @@ mod tests {
 
     #[test]
     fn codes_for_local_use_and_unassigned_ones_are_not_sendable() {
-        for code in [
-            0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535,
-        ] {
+        for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535] {
             assert!(!CloseCode::new(code).is_sendable(), "{code}");
         }
-        for code in [
-            1000, 1001, 1002, 1003, 1007, 1011, 1014, 3000, 3999, 4000, 4999,
-        ] {
+        for code in [1000, 1001, 1002, 1003, 1007, 1011, 1014, 3000, 3999, 4000, 4999] {
             assert!(CloseCode::new(code).is_sendable(), "{code}");
         }
     }

@@ -1,6 +1,6 @@
 use bytes::Bytes;
 
-use super::header::{Header, MAX_CONTROL, MAX_HEADER};
+use super::header::{Header, HeaderBytes, MAX_CONTROL, MAX_HEADER};
 use super::{CloseCode, OpCode, Role, mask};
 
 /// Bytes of the longest header of an unmasked frame.
@@ -19,8 +19,7 @@ const MAX_REASON: usize = MAX_CONTROL - 2;
 /// assert_eq!(frame(OpCode::Text, b"Hello")[..], *b"\x81\x05Hello");
 /// ```
 pub fn frame(opcode: OpCode, payload: &[u8]) -> Bytes {
-    let (header, count) = server_header(opcode, false, payload.len());
-    Bytes::from([&header[MAX_HEADER - count..], payload].concat())
+    Bytes::from([&server_header(opcode, false, payload.len()), payload].concat())
 }
 
 /// As [`frame`], for a payload that `write` appends to the buffer, so that it isn't copied.
@@ -49,9 +48,10 @@ pub(super) fn build(
     write(&mut buf);
     // Only a closure that broke its contract left less than the header's room.
     buf.resize(buf.len().max(MAX_SERVER_HEADER), 0);
-    let (header, count) = server_header(opcode, compressed, buf.len() - MAX_SERVER_HEADER);
-    let start = MAX_SERVER_HEADER - count;
-    buf[start..MAX_SERVER_HEADER].copy_from_slice(&header[MAX_HEADER - count..]);
+    let header = server_header(opcode, compressed, buf.len() - MAX_SERVER_HEADER);
+    // No server's header is longer than MAX_SERVER_HEADER, and `buf` has that much.
+    let start = MAX_SERVER_HEADER - header.len();
+    buf[start..MAX_SERVER_HEADER].copy_from_slice(&header);
     Bytes::from(buf).slice(start..)
 }
 
@@ -87,9 +87,10 @@ pub fn masked(frame: &[u8], mask: [u8; 4]) -> Bytes {
     let Some((header, payload)) = split(frame) else {
         return Bytes::new();
     };
-    let (bytes, count) = Header { mask, ..header }.encode(true);
-    let mut masked = [&bytes[MAX_HEADER - count..], payload].concat();
-    mask::apply(&mut masked[count..], mask);
+    let header = Header { mask, ..header }.encode(true);
+    let mut masked = [&header, payload].concat();
+    // The payload is what follows the header that was laid before it.
+    mask::apply(&mut masked[header.len()..], mask);
     Bytes::from(masked)
 }
 
@@ -111,14 +112,64 @@ fn split(frame: &[u8]) -> Option<(Header, &[u8])> {
     Some((header, frame.get(count..)?))
 }
 
-fn server_header(opcode: OpCode, compressed: bool, length: usize) -> ([u8; MAX_HEADER], usize) {
+fn server_header(opcode: OpCode, compressed: bool, length: usize) -> HeaderBytes {
     let length = length as u64;
-    Header {
-        fin: true,
-        compressed,
-        opcode,
-        mask: [0; 4],
-        length,
+    Header { fin: true, compressed, opcode, mask: [0; 4], length }.encode(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_as_short_as_the_payload_allows() {
+        let cases: [(usize, &[u8]); 5] = [
+            (0, &[0x82, 0]),
+            (125, &[0x82, 125]),
+            (126, &[0x82, 126, 0, 126]),
+            (65_535, &[0x82, 126, 0xff, 0xff]),
+            (65_536, &[0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
+        ];
+        for (length, header) in cases {
+            let content = vec![7; length];
+            let whole = frame(OpCode::Binary, &content);
+            assert_eq!(whole, [header, &content].concat());
+            for hint in [0, length, length + 1000] {
+                let built = build_frame(OpCode::Binary, hint, |buf| buf.extend_from_slice(&content));
+                assert_eq!(built, whole, "{length} with hint {hint}");
+            }
+            assert_eq!(payload(&whole), content);
+        }
     }
-    .encode(false)
+
+    #[test]
+    fn a_writer_that_empties_the_buffer_makes_an_empty_frame() {
+        assert_eq!(build_frame(OpCode::Text, 0, Vec::clear), frame(OpCode::Text, b""));
+    }
+
+    #[test]
+    fn a_client_masks_all_kinds_of_frames() {
+        let hello = masked_frame(OpCode::Text, b"Hello", [0x37, 0xfa, 0x21, 0x3d]);
+        assert_eq!(hello[..], *b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
+        assert_eq!(masked(&frame(OpCode::Ping, b""), [1, 2, 3, 4])[..], *b"\x89\x80\x01\x02\x03\x04");
+    }
+
+    #[test]
+    fn a_reason_is_cut_between_characters() {
+        let cases = [
+            (CloseCode::NORMAL, String::new(), 2),
+            (CloseCode::NORMAL, "bye".to_owned(), 5),
+            (CloseCode::NORMAL, "x".repeat(123), 125),
+            (CloseCode::NORMAL, "x".repeat(500), 125),
+            (CloseCode::NORMAL, "ä".repeat(62), 2 + 122),
+            (CloseCode::NORMAL, "x".repeat(121) + "😀", 2 + 121),
+            (CloseCode::ABNORMAL, "never sent".to_owned(), 0),
+        ];
+        for (code, reason, length) in cases {
+            let close = close_frame(code, &reason);
+            let content = payload(&close);
+            assert_eq!((close[0], content.len()), (0x88, length), "{reason}");
+            assert!(length < 2 || reason.as_bytes().starts_with(&content[2..]));
+        }
+    }
 }

@@ -2,7 +2,8 @@ use super::CloseCode;
 
 /// How a peer broke RFC 6455 or RFC 7692.
 ///
-/// Its words are fit for the close frame's reason: they are short and repeat nothing that the peer sent but numbers.
+/// Its words are fit for the close frame's reason: they are short and repeat nothing that the peer sent but
+/// numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProtocolError {

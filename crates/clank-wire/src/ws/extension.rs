@@ -47,10 +47,7 @@ pub fn parse_extensions(value: &str) -> Result<Vec<Extension>, MalformedExtensio
         rest = skip_space(rest);
         if let Some(name) = take_token(&mut rest) {
             let params = take_params(&mut rest)?;
-            extensions.push(Extension {
-                name: name.to_owned(),
-                params,
-            });
+            extensions.push(Extension { name: name.to_owned(), params });
         }
         rest = skip_space(rest);
         match rest.strip_prefix(',') {
@@ -83,10 +80,7 @@ fn take_param(rest: &mut &str) -> Result<Param, MalformedExtension> {
         }
         None => take_token(rest).ok_or(MalformedExtension)?.to_owned(),
     };
-    Ok(Param {
-        name,
-        value: Some(value),
-    })
+    Ok(Param { name, value: Some(value) })
 }
 
 /// Takes a quoted string whose opening quote is gone; what it quotes must be a token.
@@ -101,19 +95,12 @@ fn take_quoted(rest: &mut &str) -> Result<String, MalformedExtension> {
         }
     }
     *rest = chars.as_str();
-    if is_token(&value) {
-        Ok(value)
-    } else {
-        Err(MalformedExtension)
-    }
+    if is_token(&value) { Ok(value) } else { Err(MalformedExtension) }
 }
 
 /// Takes a token off the front, or nothing if there is none.
 fn take_token<'a>(rest: &mut &'a str) -> Option<&'a str> {
-    let end = rest
-        .bytes()
-        .position(|byte| !is_token_byte(byte))
-        .unwrap_or(rest.len());
+    let end = rest.bytes().position(|byte| !is_token_byte(byte)).unwrap_or(rest.len());
     // Token bytes are ASCII, so `end` is a character's boundary.
     let (token, after) = rest.split_at(end);
     *rest = after;
@@ -146,11 +133,7 @@ mod tests {
             let params: String = extension.params.iter().map(show_param).collect();
             extension.name.clone() + &params
         };
-        Ok(parse_extensions(value)?
-            .iter()
-            .map(show)
-            .collect::<Vec<_>>()
-            .join(","))
+        Ok(parse_extensions(value)?.iter().map(show).collect::<Vec<_>>().join(","))
     }
 
     #[test]

@@ -23,10 +23,8 @@ const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const KEY_BYTES: usize = 16;
 
 /// Base64 as the key needs it; a client that drew its key as text may have stray bits at the end.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
-);
+const BASE64: GeneralPurpose =
+    GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
 
 /// What a valid request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,16 +100,12 @@ impl HandshakeError {
         let headers: &[_] = match self {
             Self::Method => &[(ALLOW, "GET")],
             Self::Upgrade => &[(UPGRADE, "websocket"), (CONNECTION, "Upgrade")],
-            Self::WebSocketVersion => &[
-                (SEC_WEBSOCKET_VERSION, "13"),
-                (UPGRADE, "websocket"),
-                (CONNECTION, "Upgrade"),
-            ],
+            Self::WebSocketVersion => {
+                &[(SEC_WEBSOCKET_VERSION, "13"), (UPGRADE, "websocket"), (CONNECTION, "Upgrade")]
+            }
             _ => &[],
         };
-        headers
-            .iter()
-            .map(|(name, value)| (name.clone(), HeaderValue::from_static(value)))
+        headers.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value)))
     }
 }
 
@@ -156,11 +150,7 @@ pub fn check(
     if BASE64.decode(key).map(|bytes| bytes.len()) != Ok(KEY_BYTES) {
         return Err(HandshakeError::Key);
     }
-    Ok(Upgrade {
-        accept: accept_key(key),
-        protocols: protocols(headers)?,
-        extensions: extensions(headers)?,
-    })
+    Ok(Upgrade { accept: accept_key(key), protocols: protocols(headers)?, extensions: extensions(headers)? })
 }
 
 /// The value of `Sec-WebSocket-Accept` for a key, RFC 6455, section 4.2.2.
@@ -195,11 +185,7 @@ fn check_no_body(headers: &HeaderMap) -> Result<(), HandshakeError> {
         Some(length) => length == "0",
         None => !headers.contains_key(CONTENT_LENGTH),
     };
-    if empty && !headers.contains_key(TRANSFER_ENCODING) {
-        Ok(())
-    } else {
-        Err(HandshakeError::Body)
-    }
+    if empty && !headers.contains_key(TRANSFER_ENCODING) { Ok(()) } else { Err(HandshakeError::Body) }
 }
 
 /// The subprotocols of all headers; they must be different tokens (section 4.1, item 10).
@@ -231,11 +217,7 @@ fn extensions(headers: &HeaderMap) -> Result<Vec<Extension>, HandshakeError> {
 fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?;
-    if values.next().is_none() {
-        value.to_str().ok()
-    } else {
-        None
-    }
+    if values.next().is_none() { value.to_str().ok() } else { None }
 }
 
 /// Whether a list, over all headers of that name, has this element, in any case.
@@ -250,8 +232,170 @@ fn names(headers: &HeaderMap, name: &HeaderName, element: &str) -> bool {
 
 /// The elements of a list in a header, RFC 9110, section 5.6.1; empty ones don't count.
 fn elements(value: &str) -> impl Iterator<Item = &str> {
-    value
-        .split(',')
-        .map(|element| element.trim_matches([' ', '\t']))
-        .filter(|it| !it.is_empty())
+    value.split(',').map(|element| element.trim_matches([' ', '\t'])).filter(|it| !it.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use HandshakeError as E;
+
+    /// Headers with a new value.
+    type Replaced<'a> = &'a [(&'a str, &'a str)];
+    /// Further headers.
+    type Added<'a> = &'a [(&'a str, &'a [u8])];
+
+    const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+
+    /// The request of RFC 6455, section 1.3, with some headers replaced (an empty value drops the header) and
+    /// then others added.
+    fn request(replaced: Replaced<'_>, added: Added<'_>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("host", "server.example.com"),
+            ("upgrade", "websocket"),
+            ("connection", "Upgrade"),
+            ("sec-websocket-key", KEY),
+            ("sec-websocket-version", "13"),
+        ] {
+            let value = replaced.iter().find(|it| it.0 == name).map_or(value, |it| it.1);
+            if !value.is_empty() {
+                headers.insert(HeaderName::from_static(name), value.parse().unwrap());
+            }
+        }
+        for (name, value) in added {
+            let name: HeaderName = name.parse().unwrap();
+            headers.append(name, HeaderValue::from_bytes(value).unwrap());
+        }
+        headers
+    }
+
+    fn get(headers: &HeaderMap) -> Result<Upgrade, HandshakeError> {
+        check(&Method::GET, &Uri::from_static("/chat?x=1"), Version::HTTP_11, headers)
+    }
+
+    #[test]
+    fn a_request_is_upgraded_with_what_it_offers() {
+        let headers = request(
+            &[],
+            &[
+                ("sec-websocket-protocol", b"wamp.2.json, wamp"),
+                ("sec-websocket-extensions", b"permessage-deflate; client_max_window_bits"),
+                ("Sec-WebSocket-Protocol", b",x"),
+                ("Sec-WebSocket-Extensions", b"x-other"),
+            ],
+        );
+        let upgrade = get(&headers).unwrap();
+        assert_eq!(upgrade.accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert_eq!(upgrade.protocols, ["wamp.2.json", "wamp", "x"]);
+        let names: Vec<_> = upgrade.extensions.iter().map(|extension| extension.name.as_str()).collect();
+        assert_eq!(names, ["permessage-deflate", "x-other"]);
+    }
+
+    #[test]
+    fn spelling_and_company_of_the_tokens_do_not_matter() {
+        let cases: [(Replaced<'_>, Added<'_>); 6] = [
+            (&[("upgrade", "WebSocket"), ("connection", "keep-alive, UPGRADE")], &[]),
+            (&[("upgrade", "h2c, websocket")], &[]),
+            (&[("connection", "keep-alive")], &[("connection", b"upgrade")]),
+            (&[("host", "[::1]:8080")], &[("content-length", b"0")]),
+            (&[("host", "localhost:8080")], &[("origin", b"null")]),
+            // 16 bytes, the last with bits set that a canonical encoding has clear.
+            (&[("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZR==")], &[]),
+        ];
+        for (replaced, added) in cases {
+            assert_eq!(get(&request(replaced, added)).err(), None, "{replaced:?} {added:?}");
+        }
+    }
+
+    #[test]
+    fn headers_that_break_a_rule_are_refused() {
+        let cases: [(Replaced<'_>, Added<'_>, E); 29] = [
+            (&[("host", "")], &[], E::Host),
+            (&[], &[("host", b"other")], E::Host),
+            (&[("host", "a b")], &[], E::Host),
+            (&[("host", "user@a")], &[], E::Host),
+            (&[("upgrade", "")], &[], E::Upgrade),
+            (&[("upgrade", "websockets")], &[], E::Upgrade),
+            (&[("connection", "")], &[], E::Connection),
+            (&[("connection", "close")], &[], E::Connection),
+            (&[("sec-websocket-version", "")], &[], E::WebSocketVersion),
+            (&[("sec-websocket-version", "8")], &[], E::WebSocketVersion),
+            (&[("sec-websocket-version", "013")], &[], E::WebSocketVersion),
+            (&[], &[("sec-websocket-version", b"13")], E::WebSocketVersion),
+            (&[("sec-websocket-key", "")], &[], E::Key),
+            (&[("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ")], &[], E::Key),
+            (&[("sec-websocket-key", "dGhlIHNhbXBsZSBub25j")], &[], E::Key),
+            (&[("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZWE=")], &[], E::Key),
+            (&[("sec-websocket-key", "dGhlIHNhbXBsZSB*b25jZQ==")], &[], E::Key),
+            (&[], &[("sec-websocket-key", KEY.as_bytes())], E::Key),
+            (&[], &[("content-length", b"5")], E::Body),
+            (&[], &[("content-length", b"+0")], E::Body),
+            (&[], &[("content-length", b"0"), ("content-length", b"0")], E::Body),
+            (&[], &[("transfer-encoding", b"chunked")], E::Body),
+            (&[], &[("transfer-encoding", b"chunked"), ("content-length", b"0")], E::Body),
+            (&[], &[("sec-websocket-protocol", "wämp".as_bytes())], E::Protocols),
+            (&[], &[("sec-websocket-protocol", b"wamp v1")], E::Protocols),
+            (&[], &[("sec-websocket-protocol", b"a, b, a")], E::Protocols),
+            (&[], &[("sec-websocket-protocol", b"a"), ("sec-websocket-protocol", b"a")], E::Protocols),
+            (&[], &[("sec-websocket-extensions", "ä".as_bytes())], E::Extensions),
+            (&[], &[("sec-websocket-extensions", b"a;b=\"")], E::Extensions),
+        ];
+        for (replaced, added, error) in cases {
+            assert_eq!(get(&request(replaced, added)), Err(error), "{replaced:?} {added:?}");
+        }
+    }
+
+    #[test]
+    fn method_version_and_target_are_checked() {
+        let headers = request(&[], &[]);
+        let cases = [
+            (Method::GET, "/", Version::HTTP_11, None),
+            (Method::GET, "http://server.example.com/chat", Version::HTTP_11, None),
+            (Method::GET, "http://SERVER.example.com", Version::HTTP_11, None),
+            (Method::GET, "http://other.example.com/chat", Version::HTTP_11, Some(E::Host)),
+            (Method::GET, "ftp://server.example.com/chat", Version::HTTP_11, Some(E::Target)),
+            (Method::GET, "*", Version::HTTP_11, Some(E::Target)),
+            (Method::GET, "server.example.com:80", Version::HTTP_11, Some(E::Target)),
+            (Method::POST, "/", Version::HTTP_11, Some(E::Method)),
+            (Method::HEAD, "/", Version::HTTP_11, Some(E::Method)),
+            (Method::GET, "/", Version::HTTP_10, Some(E::HttpVersion)),
+            (Method::GET, "/", Version::HTTP_2, Some(E::HttpVersion)),
+        ];
+        for (method, uri, version, error) in cases {
+            let result = check(&method, &Uri::from_static(uri), version, &headers);
+            assert_eq!(result.err(), error, "{method} {uri} {version:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_has_its_status_and_headers() {
+        let cases: [(E, u16, &[&str]); 4] = [
+            (E::Method, 405, &["allow: GET"]),
+            (E::Upgrade, 426, &["upgrade: websocket", "connection: Upgrade"]),
+            (
+                E::WebSocketVersion,
+                426,
+                &["sec-websocket-version: 13", "upgrade: websocket", "connection: Upgrade"],
+            ),
+            (E::Key, 400, &[]),
+        ];
+        for (error, status, headers) in cases {
+            let shown: Vec<_> =
+                error.headers().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+            assert_eq!(
+                (error.status().as_u16(), shown),
+                (status, headers.iter().map(|it| it.to_string()).collect())
+            );
+        }
+    }
+
+    #[test]
+    fn an_ordinary_request_is_told_from_an_upgrade() {
+        assert!(is_upgrade(&request(&[], &[])));
+        assert!(is_upgrade(&request(&[("sec-websocket-key", "")], &[])));
+        assert!(!is_upgrade(&request(&[("upgrade", "")], &[])));
+        assert!(!is_upgrade(&request(&[("upgrade", "h2c")], &[])));
+    }
 }

@@ -29,11 +29,12 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// Reads a header from the front of `bytes`; returns it with its own length in bytes, or `None` if it is
-    /// incomplete.
+    /// Reads a header from the front of `bytes`; returns it with its own length in bytes, or `None` if it
+    /// is incomplete.
     ///
-    /// What can be judged without knowing the connection's state is judged as soon as its byte is there. A length in
-    /// more bytes than it needs is taken: the RFC binds the sender alone, and nothing depends on it.
+    /// What can be judged without knowing the connection's state is judged as soon as its byte is there. A
+    /// length in more bytes than it needs is taken: the RFC binds the sender alone, and nothing depends on
+    /// it.
     pub(super) fn parse(bytes: &[u8], role: Role) -> Result<Option<(Self, usize)>, ProtocolError> {
         let Some((&first, rest)) = bytes.split_first() else {
             return Ok(None);
@@ -83,45 +84,49 @@ impl Header {
                 None => return Ok(None),
             },
         };
-        let header = Self {
-            fin,
-            compressed: first & RSV1 != 0,
-            opcode,
-            mask,
-            length,
-        };
+        let header = Self { fin, compressed: first & RSV1 != 0, opcode, mask, length };
         Ok(Some((header, bytes.len() - rest.len())))
     }
 
-    /// The bytes of this header, with a mask only if `masked`; returns them at the *end* of the array, with their
-    /// count, so that they can be laid down before a payload.
-    pub(super) fn encode(&self, masked: bool) -> ([u8; MAX_HEADER], usize) {
-        let mut bytes = [0; MAX_HEADER];
-        let mut at = MAX_HEADER;
-        let mut put = |part: &[u8]| {
-            at -= part.len();
-            bytes[at..at + part.len()].copy_from_slice(part);
-            at
+    /// The header's bytes, with the mask only if `masked`.
+    pub(super) fn encode(&self, masked: bool) -> HeaderBytes {
+        let (length_16, length_64) = ((self.length as u16).to_be_bytes(), self.length.to_be_bytes());
+        let (short, length): (u8, &[u8]) = match self.length {
+            0..=125 => (self.length as u8, &[]),
+            126..=0xffff => (LENGTH_16, &length_16),
+            _ => (LENGTH_64, &length_64),
         };
-        if masked {
-            put(&self.mask);
-        }
-        let short = match self.length {
-            0..=125 => self.length as u8,
-            126..=0xffff => {
-                put(&(self.length as u16).to_be_bytes());
-                LENGTH_16
-            }
-            _ => {
-                put(&self.length.to_be_bytes());
-                LENGTH_64
-            }
-        };
-        let first = if self.fin { FIN } else { 0 }
-            | if self.compressed { RSV1 } else { 0 }
-            | self.opcode as u8;
-        let start = put(&[first, if masked { MASKED } else { 0 } | short]);
-        (bytes, MAX_HEADER - start)
+        let fin = if self.fin { FIN } else { 0 };
+        let rsv1 = if self.compressed { RSV1 } else { 0 };
+        let (flag, mask): (u8, &[u8]) = if masked { (MASKED, &self.mask) } else { (0, &[]) };
+
+        let mut encoded = HeaderBytes { bytes: [0; MAX_HEADER], len: 0 };
+        encoded.put(&[fin | rsv1 | self.opcode as u8, flag | short]);
+        encoded.put(length);
+        encoded.put(mask);
+        encoded
+    }
+}
+
+/// An encoded header.
+pub(super) struct HeaderBytes {
+    bytes: [u8; MAX_HEADER],
+    len: usize,
+}
+
+impl HeaderBytes {
+    /// Only [`Header::encode`] calls this, with 2, up to 8 and up to 4 bytes: they have room.
+    fn put(&mut self, part: &[u8]) {
+        self.bytes[self.len..][..part.len()].copy_from_slice(part);
+        self.len += part.len();
+    }
+}
+
+impl std::ops::Deref for HeaderBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.len]
     }
 }
 
@@ -134,22 +139,11 @@ mod tests {
     fn a_header_survives_the_way_there_and_back_and_needs_all_its_bytes() {
         for length in [0, 1, 125, 126, 127, 65_535, 65_536, i64::MAX as u64] {
             for (role, mask) in [(Role::Server, [1, 2, 3, 4]), (Role::Client, [0; 4])] {
-                let header = Header {
-                    fin: false,
-                    compressed: true,
-                    opcode: OpCode::Text,
-                    mask,
-                    length,
-                };
-                let (bytes, count) = header.encode(role == Role::Server);
-                let bytes = &bytes[MAX_HEADER - count..];
-                assert_eq!(Header::parse(bytes, role), Ok(Some((header, count))));
-                for cut in 0..count {
-                    assert_eq!(
-                        Header::parse(&bytes[..cut], role),
-                        Ok(None),
-                        "{length} cut at {cut}"
-                    );
+                let header = Header { fin: false, compressed: true, opcode: OpCode::Text, mask, length };
+                let bytes = header.encode(role == Role::Server);
+                assert_eq!(Header::parse(&bytes, role), Ok(Some((header, bytes.len()))));
+                for cut in 0..bytes.len() {
+                    assert_eq!(Header::parse(&bytes[..cut], role), Ok(None), "{length} cut at {cut}");
                 }
             }
         }
@@ -170,23 +164,15 @@ mod tests {
             (&[0x82, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0], LengthOutOfRange),
         ];
         for (bytes, error) in cases {
-            assert_eq!(
-                Header::parse(bytes, Role::Server).unwrap_err(),
-                error,
-                "{bytes:x?}"
-            );
+            assert_eq!(Header::parse(bytes, Role::Server).unwrap_err(), error, "{bytes:x?}");
         }
-        assert_eq!(
-            Header::parse(&[0x81, 0x80], Role::Client).unwrap_err(),
-            Masked
-        );
+        assert_eq!(Header::parse(&[0x81, 0x80], Role::Client).unwrap_err(), Masked);
     }
 
     #[test]
     fn a_length_in_more_bytes_than_it_needs_is_taken() {
-        let (header, count) = Header::parse(&[0x82, 127, 0, 0, 0, 0, 0, 0, 0, 5], Role::Client)
-            .unwrap()
-            .unwrap();
+        let (header, count) =
+            Header::parse(&[0x82, 127, 0, 0, 0, 0, 0, 0, 0, 5], Role::Client).unwrap().unwrap();
         assert_eq!((header.length, count), (5, 10));
     }
 }

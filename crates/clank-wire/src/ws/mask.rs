@@ -22,11 +22,7 @@ mod tests {
     fn masking_in_pieces_equals_masking_byte_by_byte() {
         let mask = [0x37, 0xfa, 0x21, 0x3d];
         let plain: Vec<u8> = (0..200).collect();
-        let expected: Vec<u8> = plain
-            .iter()
-            .enumerate()
-            .map(|(i, byte)| byte ^ mask[i % 4])
-            .collect();
+        let expected: Vec<u8> = plain.iter().enumerate().map(|(i, byte)| byte ^ mask[i % 4]).collect();
         for split in 0..plain.len() {
             let mut data = plain.clone();
             let (head, tail) = data.split_at_mut(split);

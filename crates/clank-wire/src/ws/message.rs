@@ -17,12 +17,7 @@ pub(super) struct Message {
 
 impl Message {
     pub(super) fn new(opcode: OpCode, compressed: bool) -> Self {
-        Self {
-            opcode,
-            compressed,
-            bytes: Vec::new(),
-            valid: 0,
-        }
+        Self { opcode, compressed, bytes: Vec::new(), valid: 0 }
     }
 
     /// Adds bytes that arrived. The message will not grow beyond `ceiling` bytes, these included.
@@ -33,11 +28,7 @@ impl Message {
     pub(super) fn push(&mut self, chunk: &[u8], ceiling: usize) -> Result<(), ProtocolError> {
         self.grow_for(chunk.len(), ceiling);
         self.bytes.extend_from_slice(chunk);
-        if self.opcode == OpCode::Text && !self.compressed {
-            self.check_utf8()
-        } else {
-            Ok(())
-        }
+        if self.opcode == OpCode::Text && !self.compressed { self.check_utf8() } else { Ok(()) }
     }
 
     /// Doubles the capacity if it is used up, so that memory follows what arrived and never what
@@ -87,11 +78,7 @@ mod tests {
             for byte in good {
                 assert_eq!(message.push(&[*byte], usize::MAX), Ok(()), "{bytes:x?}");
             }
-            assert_eq!(
-                message.push(&[*last], usize::MAX),
-                Err(ProtocolError::Utf8),
-                "{bytes:x?}"
-            );
+            assert_eq!(message.push(&[*last], usize::MAX), Err(ProtocolError::Utf8), "{bytes:x?}");
         }
     }
 

@@ -3,20 +3,22 @@
 //! ```text
 //! request  -> handshake::check -> Upgrade { accept, protocols, extensions }
 //!                                    extensions -> deflate::agree -> Agreement
-//! bytes in -> Decoder + Scratch  -> Event        (a connection's decoder, its worker's scratch)
-//! payload  -> frame, build_frame -> Bytes        (encoded once, shared by every receiver)
-//! payload  -> Deflater::frame    -> Bytes        (compressed once for each window size)
+//! bytes in -> Decoder + Scratch  -> Event     a connection's decoder, its worker's scratch
+//! payload  -> frame, build_frame -> Bytes     encoded once, shared by every receiver
+//! payload  -> Deflater::frame    -> Bytes     compressed once for each size of window
 //! ```
 //!
-//! A connection keeps only its [`Decoder`], a few words long, which owns memory while a message is incomplete and not
-//! longer. What is needed only while a message is handed over (the assembled message, the inflater) lies in a
-//! [`Scratch`] that all connections of a worker share; likewise the [`Deflater`](deflate::Deflater).
+//! A connection keeps only its [`Decoder`], a few words long, which owns memory while a message is
+//! incomplete and not longer. What is needed only while a message is handed over (its assembled
+//! bytes, the inflater) lies in a [`Scratch`] that all connections of a worker share; so does the
+//! [`Deflater`](deflate::Deflater).
 
 mod close;
 mod decoder;
 pub mod deflate;
 mod encode;
 mod error;
+mod event;
 mod extension;
 pub mod handshake;
 mod header;
@@ -25,9 +27,10 @@ mod message;
 mod opcode;
 
 pub use close::CloseCode;
-pub use decoder::{Decoder, DecoderOptions, Event, Scratch};
+pub use decoder::{Decoder, DecoderOptions};
 pub use encode::{build_frame, close_frame, frame, masked, masked_frame, payload};
 pub use error::ProtocolError;
+pub use event::{Event, Scratch};
 pub use extension::{Extension, MalformedExtension, Param, parse_extensions};
 pub use opcode::OpCode;
 

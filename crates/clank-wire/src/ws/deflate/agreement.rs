@@ -16,11 +16,7 @@ impl WindowBits {
 
     /// The size with these bits, or `None` if they are not from 9 to 15.
     pub const fn new(bits: u8) -> Option<Self> {
-        if Self::MIN.0 <= bits && bits <= Self::MAX.0 {
-            Some(Self(bits))
-        } else {
-            None
-        }
+        if Self::MIN.0 <= bits && bits <= Self::MAX.0 { Some(Self(bits)) } else { None }
     }
 
     /// The power of two.
@@ -39,9 +35,7 @@ pub struct Options {
 impl Default for Options {
     /// The largest window there is.
     fn default() -> Self {
-        Self {
-            max_window_bits: WindowBits::MAX,
-        }
+        Self { max_window_bits: WindowBits::MAX }
     }
 }
 
@@ -95,15 +89,13 @@ impl Agreement {
 /// ```
 pub fn agree(options: &Options, offers: &[Extension]) -> Option<Agreement> {
     let ours = options.max_window_bits;
-    offers
-        .iter()
-        .filter(|offer| offer.name == NAME)
-        .find_map(|offer| Offer::read(&offer.params))
-        .map(|offer| Agreement {
+    offers.iter().filter(|offer| offer.name == NAME).find_map(|offer| Offer::read(&offer.params)).map(
+        |offer| Agreement {
             server_window_bits: offer.server_bits.map_or(ours, |bits| bits.min(ours)),
             server_bits_asked: offer.server_bits.is_some(),
             client_window_bits: offer.client_bits,
-        })
+        },
+    )
 }
 
 /// A valid offer of permessage-deflate. Whether it asks for no context takeover doesn't matter,
@@ -119,7 +111,7 @@ impl Offer {
     fn read(params: &[Param]) -> Option<Self> {
         let mut offer = Self::default();
         for (at, Param { name, value }) in params.iter().enumerate() {
-            if params[..at].iter().any(|earlier| earlier.name == *name) {
+            if params.iter().take(at).any(|earlier| earlier.name == *name) {
                 return None;
             }
             match (name.as_str(), value.as_deref()) {
@@ -178,21 +170,9 @@ mod tests {
     fn windows_are_as_small_as_either_side_wants() {
         let cases = [
             (15, "server_max_window_bits=9", "; server_max_window_bits=9"),
-            (
-                15,
-                "server_max_window_bits=15",
-                "; server_max_window_bits=15",
-            ),
-            (
-                11,
-                "server_max_window_bits=15",
-                "; server_max_window_bits=11",
-            ),
-            (
-                9,
-                "server_max_window_bits=\"10\"",
-                "; server_max_window_bits=9",
-            ),
+            (15, "server_max_window_bits=15", "; server_max_window_bits=15"),
+            (11, "server_max_window_bits=15", "; server_max_window_bits=11"),
+            (9, "server_max_window_bits=\"10\"", "; server_max_window_bits=9"),
             (15, "client_max_window_bits=8", "; client_max_window_bits=8"),
             (
                 15,
@@ -202,11 +182,7 @@ mod tests {
         ];
         for (ours, params, expected) in cases {
             let offer = format!("permessage-deflate; {params}");
-            assert_eq!(
-                answer(ours, &offer),
-                Some(format!("{BOTH}{expected}")),
-                "{offer}"
-            );
+            assert_eq!(answer(ours, &offer), Some(format!("{BOTH}{expected}")), "{offer}");
         }
     }
 

@@ -96,11 +96,87 @@ impl Inflater {
 /// limit is exceeded.
 fn grow(out: &mut Vec<u8>, limit: usize) {
     if out.len() == out.capacity() {
-        let target = out
-            .capacity()
-            .saturating_mul(2)
-            .max(FIRST)
-            .min(limit.saturating_add(1));
+        let target = out.capacity().saturating_mul(2).max(FIRST).min(limit.saturating_add(1));
         out.reserve_exact(target.saturating_sub(out.len()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use flate2::{Compress, Compression, FlushCompress};
+
+    /// Compresses each part up to the flush that follows it, in one stream or in several.
+    fn deflate(parts: &[(&[u8], FlushCompress)]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(1 << 20);
+        let mut state = Compress::new(Compression::best(), false);
+        for &(part, flush) in parts {
+            state.compress_vec(part, &mut out, flush).unwrap();
+            if matches!(flush, FlushCompress::Finish) {
+                state.reset();
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn messages_of_several_blocks_are_inflated() {
+        use FlushCompress::{Finish, Full, Sync};
+        let text: &[u8] = b"the quick brown fox jumps over the lazy dog; ";
+        let twice = text.repeat(2);
+        let without_tail = |mut bytes: Vec<u8>| {
+            bytes.truncate(bytes.len() - 4);
+            bytes
+        };
+        let cases: [(Vec<u8>, &[u8]); 11] = [
+            // The examples of RFC 7692, section 7.2.3.
+            (b"\xf2\x48\xcd\xc9\xc9\x07\x00".into(), b"Hello"),
+            (b"\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00".into(), b"Hello"),
+            (b"\xf3\x48\xcd\xc9\xc9\x07\x00\x00".into(), b"Hello"),
+            (b"\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00".into(), b"Hello"),
+            (b"\x00".into(), b""),
+            (without_tail(deflate(&[(text, Sync), (text, Sync)])), &twice),
+            (without_tail(deflate(&[(text, Full), (text, Sync)])), &twice),
+            (without_tail(deflate(&[(text, Finish), (text, Sync)])), &twice),
+            ([deflate(&[(text, Finish), (text, Finish)]), vec![0]].concat(), &twice),
+            // Not as the RFC has it, but clear: nothing after the final block.
+            (deflate(&[(text, Finish)]), text),
+            (deflate(&[(text, Finish), (text, Finish)]), &twice),
+        ];
+        let mut inflater = Inflater::new();
+        for (message, expected) in cases {
+            assert_eq!(inflater.inflate(&message, expected.len()), Ok(expected), "{message:x?}");
+        }
+    }
+
+    #[test]
+    fn corrupt_and_cut_messages_fail_and_leave_nothing_behind() {
+        let text = b"the quick brown fox jumps over the lazy dog".repeat(20);
+        let mut whole = deflate(&[(&text, FlushCompress::Sync)]);
+        whole.truncate(whole.len() - 4);
+        let mut inflater = Inflater::new();
+        for cut in 0..whole.len() - 1 {
+            assert_eq!(inflater.inflate(&whole[..cut], 10_000), Err(ProtocolError::Deflate), "cut at {cut}");
+            assert_eq!(inflater.inflate(&whole, 10_000), Ok(&text[..]));
+        }
+        for bad in [&b"\x07"[..], b"\xff\xff\xff", b"\x00\x01\x00\x00\x00"] {
+            assert_eq!(inflater.inflate(bad, 10_000), Err(ProtocolError::Deflate), "{bad:x?}");
+        }
+    }
+
+    #[test]
+    fn a_bomb_stops_at_the_limit() {
+        let zeros = vec![0; 16 << 20];
+        let mut bomb = deflate(&[(&zeros, FlushCompress::Sync)]);
+        bomb.truncate(bomb.len() - 4);
+        let mut inflater = Inflater::new();
+        for limit in [0, 1, 1000, 1023, 1024, 1 << 20, (16 << 20) - 1] {
+            assert_eq!(inflater.inflate(&bomb, limit), Err(ProtocolError::MessageTooBig));
+            assert!(inflater.out.capacity() <= (limit + 1).max(KEPT), "limit {limit}");
+        }
+        assert_eq!(inflater.inflate(&bomb, 16 << 20), Ok(&zeros[..]));
+        inflater.trim();
+        assert_eq!(inflater.out.capacity(), 0);
     }
 }

@@ -24,7 +24,5 @@ const KEPT: usize = 64 * 1024;
 /// How many bytes a compressed message may have that inflates to `max_message`: what can't be
 /// compressed grows, by a ninth at worst where a compressor is bound to its fixed code.
 pub(super) fn max_compressed(max_message: usize) -> usize {
-    max_message
-        .saturating_add(max_message / 8)
-        .saturating_add(64)
+    max_message.saturating_add(max_message / 8).saturating_add(64)
 }
