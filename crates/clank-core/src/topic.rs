@@ -57,10 +57,7 @@ impl<'a> Uri<'a> {
             return Err(InvalidUri::Empty);
         }
         if text.len() > max_bytes {
-            return Err(InvalidUri::TooLong {
-                bytes: text.len(),
-                max_bytes,
-            });
+            return Err(InvalidUri::TooLong { bytes: text.len(), max_bytes });
         }
         if let Some(at) = text.find(char::is_control) {
             return Err(InvalidUri::Control { at });

@@ -176,10 +176,7 @@ pub struct List<'a> {
 
 impl<'a> List<'a> {
     /// A list without elements.
-    pub const EMPTY: List<'static> = List {
-        elements: "",
-        count: 0,
-    };
+    pub const EMPTY: List<'static> = List { elements: "", count: 0 };
 
     /// `elements` is `count` valid values with commas between them.
     pub(crate) const fn from_scanned(elements: &'a str, count: usize) -> Self {
@@ -210,10 +207,7 @@ impl<'a> List<'a> {
 impl<'a> From<Raw<'a>> for List<'a> {
     /// A list of one: the value's text is already that of its only element.
     fn from(value: Raw<'a>) -> Self {
-        List {
-            elements: value.0,
-            count: 1,
-        }
+        List { elements: value.0, count: 1 }
     }
 }
 

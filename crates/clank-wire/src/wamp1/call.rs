@@ -55,18 +55,12 @@ impl<'a> Call<'a> {
     pub(super) fn decode(elements: &Elements<'a>) -> Result<Self, Malformed> {
         let id = elements.string(MessageType::Call, 1, "a call id (a string)")?;
         let procedure = elements.string(MessageType::Call, 2, "a procedure URI")?;
-        Ok(Call {
-            id,
-            procedure,
-            arguments: elements.arguments(),
-        })
+        Ok(Call { id, procedure, arguments: elements.arguments() })
     }
 
     /// Appends the message to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        let writer = Writer::begin(MessageType::Call, out)
-            .string(&self.id)
-            .string(&self.procedure);
+        let writer = Writer::begin(MessageType::Call, out).string(&self.id).string(&self.procedure);
         match self.arguments.count() {
             0 => writer.end(),
             _ => writer.raw(self.arguments.as_str().as_bytes()).end(),
@@ -131,9 +125,7 @@ impl Params<'_> {
 impl<'a> CallResult<'a> {
     pub(super) fn decode(elements: &Elements<'a>) -> Result<Self, Malformed> {
         let id = elements.string(MessageType::CallResult, 1, "a call id (a string)")?;
-        let result = elements
-            .value(MessageType::CallResult, 2, "a result")?
-            .into();
+        let result = elements.value(MessageType::CallResult, 2, "a result")?.into();
         Ok(CallResult { id, result })
     }
 
@@ -153,12 +145,7 @@ impl<'a> CallError<'a> {
         let uri = elements.string(MESSAGE, 2, "an error URI")?;
         let description = elements.string(MESSAGE, 3, "a description")?;
         let details = elements.at(4).map(Payload::from);
-        Ok(CallError {
-            id,
-            uri,
-            description,
-            details,
-        })
+        Ok(CallError { id, uri, description, details })
     }
 
     /// Appends the message to `out`.
