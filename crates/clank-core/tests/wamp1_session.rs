@@ -110,7 +110,7 @@ fn each_message_asks_for_something() {
     let Ok(Request::Call(call)) = session.receive(r#"[2,"id","s/m/x",{"a":1}]"#) else { panic!() };
     assert_eq!((&*call.id, call.procedure.uri().as_str()), ("id", "s/m/x"));
     assert_eq!(call.procedure.address(), Some(("s", "m")));
-    assert_eq!(call.params.to_payload().as_payload().arguments(), br#"{"a":1}"#);
+    assert_eq!(call.params.to_buf().as_payload().arguments(), br#"{"a":1}"#);
     assert_eq!(call.arguments.count(), 1);
 }
 
@@ -129,6 +129,8 @@ fn a_procedure_without_two_segments_has_no_address() {
         let text = format!(r#"[2,"id","{uri}"]"#);
         let Ok(Request::Call(call)) = session.receive(&text) else { panic!("{text}") };
         assert_eq!(call.procedure.address(), address, "{uri}");
+        let procedure = call.procedure.into_owned();
+        assert_eq!((procedure.uri().as_str(), procedure.address()), (uri, address));
     }
 }
 

@@ -230,7 +230,7 @@ fn the_params_of_a_call_are_its_only_compound_argument_or_the_list() {
         assert_eq!(String::from_utf8_lossy(&written), params, "{text}");
         let value: Value = call.params().deserialize().unwrap();
         assert_eq!(value, serde_json::from_str::<Value>(params).unwrap());
-        assert_eq!(call.params().to_payload().as_payload().to_value().unwrap(), value);
+        assert_eq!(call.params().to_buf().as_payload().to_value().unwrap(), value);
         assert_eq!(call.arguments.iter().count(), call.arguments.count());
     }
 }

@@ -76,6 +76,18 @@ fn a_shared_payload_keeps_the_message_and_copies_nothing() {
 }
 
 #[test]
+fn the_params_of_a_call_are_shared_where_they_stand_in_the_message() {
+    for (text, shares) in [(r#"[2,"id","s/m",{"a": 1}]"#, true), (r#"[2,"id","s/m",1,2]"#, false)] {
+        let message = Bytes::from_static(text.as_bytes());
+        let Ok(ClientMessage::Call(call)) = ClientMessage::decode(text) else { panic!("{text}") };
+        let shared = call.params().share(&message);
+        assert_eq!(shared, call.params().to_buf());
+        let span = shared.as_payload().arguments().as_ptr();
+        assert_eq!(message.as_ptr_range().contains(&span), shares, "{text}");
+    }
+}
+
+#[test]
 fn values_of_rust_become_payloads_and_come_back() {
     let raw = RawValue::from_string("{\"n\": 1.50}".to_owned()).unwrap();
     let result = PayloadBuf::from_serialize(&HashMap::from([("raw", raw)])).unwrap();

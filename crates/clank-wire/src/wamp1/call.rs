@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use super::elements::{Elements, Writer};
@@ -115,10 +116,24 @@ impl Params<'_> {
     }
 
     /// The params as a payload of one value that can be held after the message has gone.
-    pub fn to_payload(&self) -> PayloadBuf {
-        let mut text = Vec::new();
-        self.write(&mut text);
-        PayloadBuf::from_json(text)
+    pub fn to_buf(&self) -> PayloadBuf {
+        match self {
+            Params::Only(only) => Payload::from(*only).to_buf(),
+            Params::All(_) => {
+                let mut text = Vec::new();
+                self.write(&mut text);
+                PayloadBuf::from_json(text)
+            }
+        }
+    }
+
+    /// As [`Params::to_buf`], sharing the bytes of the message in which the call came, where the
+    /// params stand in it as they are.
+    pub fn share(&self, message: &Bytes) -> PayloadBuf {
+        match self {
+            Params::Only(only) => Payload::from(*only).share(message),
+            Params::All(_) => self.to_buf(),
+        }
     }
 }
 

@@ -36,18 +36,18 @@ impl<'a> Elements<'a> {
         if scanner.peek() == Some(b']') {
             return Ok(elements);
         }
-        let mut arguments_start = None;
+        let mut arguments_start = 0;
         for index in 0.. {
             if index == ARGUMENTS {
-                arguments_start = Some(scanner.position());
+                arguments_start = scanner.position();
             }
             let element = scanner.value(MAX_DEPTH - 1)?;
             if let Some(slot) = elements.head.get_mut(index) {
                 *slot = Some(element);
             }
-            if let Some(start) = arguments_start {
+            if index >= ARGUMENTS {
                 let count = index + 1 - ARGUMENTS;
-                elements.arguments = List::from_scanned(scanner.since(start), count);
+                elements.arguments = List::from_scanned(scanner.since(arguments_start), count);
             }
             scanner.white_space();
             if !scanner.skip_comma() {
