@@ -18,6 +18,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the server.
+    Server(Options),
     /// Say what is wrong with a configuration.
     Check(File),
     /// Print the configuration in effect, with where each value comes from.
@@ -74,6 +76,7 @@ impl Options {
 /// Runs the program with the arguments of the process.
 pub fn run() -> ExitCode {
     match Cli::parse().command {
+        Command::Server(options) => crate::serve::run(options),
         Command::Check(file) => check(file.config.as_deref()),
         Command::Config(options) => print_config(options),
         Command::Reference { docs } => renew_reference(&docs),
@@ -136,7 +139,7 @@ fn print(text: &str) -> ExitCode {
 }
 
 /// Writes lines to standard error, if anybody reads it.
-fn complain(lines: &[impl std::fmt::Display]) {
+pub(crate) fn complain(lines: &[impl std::fmt::Display]) {
     let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
     let _ = std::io::stderr().write_all(text.as_bytes());
 }

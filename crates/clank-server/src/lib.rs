@@ -8,6 +8,7 @@
 //! - [`console`]: a lifecycle event as a line of standard output
 //! - [`output`]: lines written by a thread of their own, so that a blocked
 //!   reader blocks nothing else
+//! - `serve`: the server, put together from its settings
 //! - [`logging`]: logs on standard error
 
 pub mod cli;
@@ -15,3 +16,4 @@ pub mod config;
 pub mod console;
 pub mod logging;
 pub mod output;
+mod serve;

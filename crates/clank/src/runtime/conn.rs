@@ -30,6 +30,9 @@ use crate::connection::Connection;
 
 /// Reads of one buffer each before others have their turn.
 const READS: usize = 4;
+/// Pings of one read that are answered one by one; of more, only the latest is answered (RFC 6455,
+/// 5.5.3), so that a flood of pings costs little.
+const PONGS: u32 = 32;
 /// The server as WELCOME names it.
 const IDENT: &str = concat!("Clank/", env!("CARGO_PKG_VERSION"));
 
@@ -185,15 +188,23 @@ impl Conn {
     /// Takes bytes that the client sent.
     pub(crate) fn take(&mut self, bytes: &mut [u8], cx: &mut Cx) {
         let mut scratch = std::mem::take(&mut cx.scratch);
-        let mut pong = None;
+        let mut pings = 0;
+        let mut late_pong = None;
         let mut at = 0;
         while at < bytes.len() {
             match self.decoder.decode(bytes.get_mut(at..).unwrap_or_default(), &mut scratch) {
                 Ok((used, event)) => {
                     at += used;
                     match event {
-                        // Only the latest ping of a read is answered: a flood of them costs one pong.
-                        Some(Event::Ping(payload)) => pong = Some(ws::frame(OpCode::Pong, payload)),
+                        Some(Event::Ping(payload)) => {
+                            pings += 1;
+                            let pong = ws::frame(OpCode::Pong, payload);
+                            if pings <= PONGS {
+                                self.push_control(pong, cx);
+                            } else {
+                                late_pong = Some(pong);
+                            }
+                        }
                         Some(event) => self.on_event(event, cx),
                         None => {}
                     }
@@ -204,7 +215,7 @@ impl Conn {
                 }
             }
         }
-        if let Some(pong) = pong {
+        if let Some(pong) = late_pong {
             self.push_control(pong, cx);
         }
         cx.scratch = scratch;
