@@ -23,7 +23,7 @@
   });
   clank.on("socket/reconnecting", ({ reason, attempt, delay }) => {
     const again = attempt > 1 ? ` (attempt ${attempt})` : "";
-    say("down", `Offline: ${reason}. Retrying in ${Math.ceil(delay / 1000)} s${again}.`);
+    say("down", `Offline: ${reason}. Retrying in ${Math.ceil(delay / 1000)}\u00a0s${again}.`);
   });
 
   form.addEventListener("submit", (event) => {
