@@ -6,8 +6,8 @@ export type EventHandler<E = any> = (topic: string, event: E) => unknown;
  *
  * They outlive the connection. But an application written for autobahn.js subscribes in its connect
  * handler, with new closures each time: kept beside them, the old ones would hear every event once
- * more after each reconnect. So what a connect handler subscribed is dropped just before it runs
- * again (`renew`), while the topic stays subscribed at the server throughout.
+ * more after each reconnect. So a topic to which connect handlers subscribe again loses the handlers
+ * of their earlier run, and those alone.
  */
 export declare class Subscriptions {
     #private;
@@ -18,7 +18,7 @@ export declare class Subscriptions {
     /** Takes away `handler`, or, without one, all. True if that ended the topic's subscription. */
     remove(topic: string, handler?: EventHandler): boolean;
     clear(): void;
-    /** Runs the connect handlers, and returns the topics that they did not subscribe to again. */
-    renew(runConnectHandlers: () => void): string[];
+    /** Runs the connect handlers, and lets what they subscribe replace what they did before. */
+    renew(runConnectHandlers: () => void): void;
     deliver(topic: string, event: unknown, report: ErrorReporter): void;
 }

@@ -75,7 +75,7 @@ export class Session {
   unsubscribe(topic: string, handler?: EventHandler): void {
     const uri = this.resolve(topic);
     const ended = this.#subscriptions.remove(uri, handler);
-    if (ended && this.#up) this.#link.send([Type.Unsubscribe, uri]);
+    if (ended && this.#link.state === "up") this.#link.send([Type.Unsubscribe, uri]);
   }
 
   /**
@@ -145,8 +145,7 @@ export class Session {
     this.#id = id;
     for (const [prefix, uri] of this.#prefixes) this.#link.send([Type.Prefix, prefix, uri]);
     for (const topic of this.#subscriptions.topics()) this.#link.send([Type.Subscribe, topic]);
-    const abandoned = this.#subscriptions.renew(runConnectHandlers);
-    for (const topic of abandoned) if (this.#up) this.#link.send([Type.Unsubscribe, topic]);
+    this.#subscriptions.renew(runConnectHandlers);
   }
 
   /**
@@ -174,10 +173,6 @@ export class Session {
         this.#subscriptions.deliver(message.topic, message.event, this.#settings.onerror);
         break;
     }
-  }
-
-  get #up(): boolean {
-    return this.#link.state === "up";
   }
 
   #checkRoom(): void {

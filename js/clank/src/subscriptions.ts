@@ -9,13 +9,14 @@ export type EventHandler<E = any> = (topic: string, event: E) => unknown;
  *
  * They outlive the connection. But an application written for autobahn.js subscribes in its connect
  * handler, with new closures each time: kept beside them, the old ones would hear every event once
- * more after each reconnect. So what a connect handler subscribed is dropped just before it runs
- * again (`renew`), while the topic stays subscribed at the server throughout.
+ * more after each reconnect. So a topic to which connect handlers subscribe again loses the handlers
+ * of their earlier run, and those alone.
  */
 export class Subscriptions {
-  /** For each handler, whether it was added while connect handlers ran. */
-  readonly #topics = new Map<string, Map<EventHandler, boolean>>();
-  #renewing = false;
+  /** For each handler, the run of the connect handlers that added it; 0 if none did. */
+  readonly #topics = new Map<string, Map<EventHandler, number>>();
+  #runs = 0;
+  #running = false;
 
   has(topic: string): boolean {
     return this.#topics.has(topic);
@@ -29,7 +30,7 @@ export class Subscriptions {
   add(topic: string, handler: EventHandler): void {
     let handlers = this.#topics.get(topic);
     if (!handlers) this.#topics.set(topic, (handlers = new Map()));
-    if (!handlers.has(handler)) handlers.set(handler, this.#renewing);
+    if (handlers.get(handler) !== 0) handlers.set(handler, this.#running ? this.#runs : 0);
   }
 
   /** Takes away `handler`, or, without one, all. True if that ended the topic's subscription. */
@@ -45,15 +46,16 @@ export class Subscriptions {
     this.#topics.clear();
   }
 
-  /** Runs the connect handlers, and returns the topics that they did not subscribe to again. */
-  renew(runConnectHandlers: () => void): string[] {
-    for (const handlers of this.#topics.values()) {
-      for (const [handler, renewed] of handlers) if (renewed) handlers.delete(handler);
-    }
-    this.#renewing = true;
+  /** Runs the connect handlers, and lets what they subscribe replace what they did before. */
+  renew(runConnectHandlers: () => void): void {
+    this.#runs += 1;
+    this.#running = true;
     runConnectHandlers();
-    this.#renewing = false;
-    return this.topics().filter((topic) => this.#topics.get(topic)?.size === 0 && this.#topics.delete(topic));
+    this.#running = false;
+    for (const handlers of this.#topics.values()) {
+      if (![...handlers.values()].includes(this.#runs)) continue;
+      for (const [handler, run] of handlers) if (run && run < this.#runs) handlers.delete(handler);
+    }
   }
 
   deliver(topic: string, event: unknown, report: ErrorReporter): void {
