@@ -35,6 +35,7 @@ export declare class ClankSocket {
     on<K extends keyof Events>(event: K, handler: (this: ClankSocket, payload: Events[K]) => unknown): this;
     /** Ends what `on` began, for one handler or, without it, for all of the event. */
     off<K extends keyof Events>(event: K, handler?: (this: ClankSocket, payload: Events[K]) => unknown): this;
+    /** Whether the session is there and the socket takes messages: not while it is closing. */
     isConnected(): boolean;
     /** The session while connected, otherwise null. */
     get session(): Session | null;

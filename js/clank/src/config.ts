@@ -6,6 +6,7 @@ export type ErrorReporter = (error: unknown) => void;
  */
 export interface WebSocketLike {
   readonly protocol: string;
+  readonly readyState: number;
   readonly bufferedAmount: number;
   onopen: ((event: any) => void) | null;
   onmessage: ((event: any) => void) | null;

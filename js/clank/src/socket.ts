@@ -31,6 +31,8 @@ export interface Events {
   "socket/reconnecting": Disconnect;
 }
 
+/** A WebSocket's ready state in which it takes messages. */
+const OPEN = 1;
 /** Closed by this client: what came was not WAMP v1. (Browsers may not send 1002 themselves.) */
 const NOT_WAMP = 4002;
 /** Closed by this client: there was no WELCOME within `connectTimeout`. */
@@ -95,8 +97,9 @@ export class ClankSocket {
     return this;
   }
 
+  /** Whether the session is there and the socket takes messages: not while it is closing. */
   isConnected(): boolean {
-    return this.#upSince !== undefined;
+    return this.#upSince !== undefined && this.#socket?.readyState === OPEN;
   }
 
   /** The session while connected, otherwise null. */
@@ -163,7 +166,7 @@ export class ClankSocket {
     };
     socket.onmessage = ({ data }) => this.#receive(data);
     socket.onclose = ({ code, reason, wasClean }) => {
-      const unreachable = code === 1006 && !this.isConnected() && "the server could not be reached";
+      const unreachable = code === 1006 && this.#upSince === undefined && "the server could not be reached";
       this.#down({ code, reason: reason || unreachable || WORDS[code] || `code ${code}`, wasClean }, FINAL.includes(code));
     };
     // A close event follows, and says more. Without a handler the `ws` package would throw.
@@ -171,13 +174,14 @@ export class ClankSocket {
   }
 
   #receive(data: unknown): void {
+    const welcomed = this.#upSince !== undefined;
     let message: ServerMessage;
     try {
       message = parse(data);
-      if (this.isConnected() === (message.type === Type.Welcome)) throw new Error("a message out of turn");
+      if (welcomed === (message.type === Type.Welcome)) throw new Error("a message out of turn");
     } catch (error) {
       // Before the WELCOME this is no WAMP server; later it is one with a fault, which may pass.
-      return this.#refuse(NOT_WAMP, `the server sent ${(error as Error).message}`, !this.isConnected());
+      return this.#refuse(NOT_WAMP, `the server sent ${(error as Error).message}`, !welcomed);
     }
     if (message.type === Type.Welcome) this.#up(message.sessionId);
     else this.#session.receive(message);
@@ -210,9 +214,9 @@ export class ClankSocket {
     if (socket) socket.onopen = socket.onmessage = socket.onclose = null;
     this.#socket = undefined;
 
-    if (this.#upSince !== undefined && Date.now() - this.#upSince >= stableAfter) this.#retries = 0;
-    const wasUp = this.#upSince !== undefined;
+    const upFor = this.#upSince === undefined ? undefined : Date.now() - this.#upSince;
     this.#upSince = undefined;
+    if (upFor !== undefined && upFor >= stableAfter) this.#retries = 0;
 
     const willReconnect = reconnect && !final && this.#retries < maxRetries;
     this.#over = !willReconnect;
@@ -226,7 +230,7 @@ export class ClankSocket {
     }
     const payload = { ...end, willReconnect, attempt: this.#retries, delay };
     // Not for each retry that fails: the application has been told, and hears of retries elsewhere.
-    if (wasUp || this.#over || !this.#announced) this.#emitter.emit("socket/disconnect", payload);
+    if (upFor !== undefined || this.#over || !this.#announced) this.#emitter.emit("socket/disconnect", payload);
     this.#announced = true;
     // A handler may have closed meanwhile.
     if (!this.#over) this.#emitter.emit("socket/reconnecting", payload);

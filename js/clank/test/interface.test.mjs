@@ -171,6 +171,7 @@ test("addresses are made absolute", (t) => {
     constructor(uri) {
       tried.push(uri);
     }
+    readyState = 0;
     close() {}
   }
   const to = (uri) => connect(uri, { WebSocket: Never }).close();

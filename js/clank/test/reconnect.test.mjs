@@ -258,6 +258,24 @@ test("a dead socket fails calls and publishes at once", async (t) => {
   session.unsubscribe("t");
 });
 
+test("a socket that is closing takes no messages, and keeps subscriptions for the next", async (t) => {
+  let closing = false;
+  class Closing extends WebSocket {
+    get readyState() {
+      return closing ? WebSocket.CLOSING : super.readyState;
+    }
+  }
+  const { client, connection, session } = await (await Peer.start(t)).session({ WebSocket: Closing });
+  closing = true;
+  assert.equal(client.isConnected(), false);
+  await assert.rejects(session.call("p"), { uri: "clank.error.not_connected" });
+  assert.throws(() => session.publish("t", 1), { uri: "clank.error.not_connected" });
+  session.subscribe("t", () => {});
+  closing = false;
+  session.publish("end", 1);
+  assert.deepEqual(await connection.next(), [7, "end", 1]);
+});
+
 test("a lost connection rejects the calls that wait", async (t) => {
   const { client, connection, session } = await (await Peer.start(t)).session();
   const calls = ["a", "b"].map((name) => session.call(name).then(assert.fail, (error) => error));
