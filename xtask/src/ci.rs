@@ -148,7 +148,14 @@ pub(crate) fn run(names: &[&str]) -> Result {
     for (name, took, outcome) in &finished {
         let (verdict, note) = match outcome {
             Ok(note) => ("ok", note.as_str()),
-            Err(reason) => ("FAILED", reason.lines().next().unwrap_or_default()),
+            Err(reason) => (
+                "FAILED",
+                reason
+                    .lines()
+                    .next()
+                    .unwrap_or_default()
+                    .trim_end_matches(':'),
+            ),
         };
         println!("  {verdict:7} {name:13} {:>8}  {note}", seconds(*took));
     }
