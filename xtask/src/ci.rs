@@ -101,6 +101,9 @@ const STEPS: &[Step] = &[
     },
 ];
 
+/// A step's name, how long it took and how it ended.
+type Finished = (&'static str, Duration, Result<String>);
+
 /// Prints the names of the steps and what each is for.
 pub(crate) fn list() {
     for step in STEPS {
@@ -144,8 +147,13 @@ pub(crate) fn run(names: &[&str]) -> Result {
         finished.push((step.name, took, outcome));
     }
 
+    summarise(&finished, started.elapsed())
+}
+
+/// Prints the table, and fails if a step did.
+fn summarise(finished: &[Finished], in_all: Duration) -> Result {
     println!("\nSummary");
-    for (name, took, outcome) in &finished {
+    for (name, took, outcome) in finished {
         let (verdict, note) = match outcome {
             Ok(note) => ("ok", note.as_str()),
             Err(reason) => (
@@ -168,17 +176,16 @@ pub(crate) fn run(names: &[&str]) -> Result {
         println!(
             "All {} steps passed in {}.",
             finished.len(),
-            seconds(started.elapsed())
+            seconds(in_all)
         );
-        Ok(())
-    } else {
-        Err(format!(
-            "{} of {} steps failed: {}",
-            failed.len(),
-            finished.len(),
-            failed.join(", ")
-        ))
+        return Ok(());
     }
+    Err(format!(
+        "{} of {} steps failed: {}",
+        failed.len(),
+        finished.len(),
+        failed.join(", ")
+    ))
 }
 
 fn seconds(duration: Duration) -> String {

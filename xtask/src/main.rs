@@ -1,9 +1,10 @@
 //! The project's own tasks: `cargo xtask ci` is the one gate, `cargo xtask setup` makes a machine fit for it.
 //!
 //! `ci` names the steps and runs them; `steps` holds those that run other programs, `rules` those that read the
-//! tree; `setup` installs what they need; `process` starts programs; `workspace` asks Cargo about the crates.
+//! tree; `setup` and `node` install what they need; `process` starts programs; `workspace` asks Cargo about the crates.
 
 mod ci;
+mod node;
 mod process;
 mod rules;
 mod setup;

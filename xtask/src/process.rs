@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::Result;
+use crate::{Result, node};
 
 /// A command in `directory`, with the environment that every step shares.
 pub(crate) fn command(directory: &Path, program: &str, arguments: &[&str]) -> Command {
@@ -18,6 +18,9 @@ pub(crate) fn command(directory: &Path, program: &str, arguments: &[&str]) -> Co
         .env("CI", "true")
         .env("PUPPETEER_SKIP_DOWNLOAD", "true")
         .env("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1");
+    if let Some(path) = node::search_path() {
+        command.env("PATH", path);
+    }
     command
 }
 

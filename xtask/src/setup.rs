@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::Result;
 use crate::process::{command, output, run, succeeds};
 use crate::workspace::Workspace;
+use crate::{Result, node};
 
 /// Something that the tests need, and the Debian packages it comes in.
 struct Need {
@@ -31,9 +31,9 @@ const NEEDS: &[Need] = &[
         present: || Path::new("/etc/ssl/certs/ca-certificates.crt").exists(),
     },
     Need {
-        what: "Node.js 18 or newer and npm (the JavaScript client, browser tests)",
+        what: "Node.js and npm (the JavaScript client, browser tests)",
         packages: &["nodejs", "npm"],
-        present: has_node,
+        present: node::has_npm,
     },
     Need {
         what: "Chromium (browser tests)",
@@ -92,8 +92,9 @@ pub(crate) fn prepare(workspace: &Workspace) -> Result<String> {
             "cargo-nextest is not installed; `cargo test` runs the tests instead (building it takes minutes)."
         );
     }
+    node::ensure(workspace.root())?;
     for folder in NPM_FOLDERS {
-        npm_packages(&workspace.path(folder))?;
+        node::install_packages(&workspace.path(folder))?;
     }
     run(&mut command(
         workspace.root(),
@@ -106,42 +107,6 @@ pub(crate) fn prepare(workspace: &Workspace) -> Result<String> {
 /// Whether `cargo nextest` can be used: it is quicker, and runs each test in a process of its own.
 pub(crate) fn has_nextest() -> bool {
     succeeds("cargo", &["nextest", "--version"])
-}
-
-/// Installs the packages of a folder's lock file, unless that has been done since it last changed.
-///
-/// # Errors
-/// npm fails.
-pub(crate) fn npm_packages(folder: &Path) -> Result {
-    let changed = |name: &str| {
-        std::fs::metadata(folder.join(name))
-            .and_then(|metadata| metadata.modified())
-            .ok()
-    };
-    // npm writes the second when it has finished.
-    let (wanted, installed) = (
-        changed("package-lock.json"),
-        changed("node_modules/.package-lock.json"),
-    );
-    if wanted.is_some() && installed >= wanted {
-        return Ok(());
-    }
-    println!("Installing npm packages in {}", folder.display());
-    run(&mut command(
-        folder,
-        "npm",
-        &["ci", "--no-audit", "--no-fund"],
-    ))
-}
-
-fn has_node() -> bool {
-    succeeds(
-        "node",
-        &[
-            "-e",
-            "process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)",
-        ],
-    ) && succeeds("npm", &["--version"])
 }
 
 fn install(workspace: &Workspace, packages: &[&str]) -> Result {

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::process::{self, run, run_watched};
 use crate::workspace::Workspace;
-use crate::{Result, setup};
+use crate::{Result, node, setup};
 
 /// Most bytes of the `clank` program without its debug information.
 ///
@@ -85,7 +85,7 @@ pub(crate) fn model(workspace: &Workspace) -> Result<String> {
 
 pub(crate) fn js(workspace: &Workspace) -> Result<String> {
     let folder = workspace.path("js/clank");
-    setup::npm_packages(&folder)?;
+    node::install_packages(&folder)?;
     count_tests(&mut process::command(&folder, "npm", &["test"]))
 }
 
@@ -112,7 +112,7 @@ pub(crate) fn release(workspace: &Workspace) -> Result<String> {
 pub(crate) fn browser(workspace: &Workspace) -> Result<String> {
     let built = Release::build(workspace)?;
     let folder = workspace.path("e2e");
-    setup::npm_packages(&folder)?;
+    node::install_packages(&folder)?;
     count_tests(process::command(&folder, "npm", &["test"]).env("CLANK_BIN", built.program))
 }
 
