@@ -10,7 +10,7 @@ use crate::process::{command, output, run};
 const OLDEST: u32 = 20;
 
 /// What is fetched from npm where the system's is older, as Debian 12's is.
-const OWN: &str = "22.23.3";
+const OWN: &str = "20.20.2";
 
 /// Whether there is an npm, and a Node.js of any age to run it.
 pub(crate) fn has_npm() -> bool {
