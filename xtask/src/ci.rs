@@ -14,16 +14,8 @@ struct Step {
 }
 
 const STEPS: &[Step] = &[
-    Step {
-        name: "setup",
-        about: "install what the tests need",
-        run: setup::prepare,
-    },
-    Step {
-        name: "fmt",
-        about: "source is formatted",
-        run: steps::fmt,
-    },
+    Step { name: "setup", about: "install what the tests need", run: setup::prepare },
+    Step { name: "fmt", about: "source is formatted", run: steps::fmt },
     Step {
         name: "lockfiles",
         about: "one lock file for each package manager, current and free of hosts",
@@ -44,61 +36,21 @@ const STEPS: &[Step] = &[
         about: "every dependency has a licence that ours allows",
         run: rules::licences::check,
     },
-    Step {
-        name: "sizes",
-        about: "source files stay small",
-        run: rules::sizes::check,
-    },
+    Step { name: "sizes", about: "source files stay small", run: rules::sizes::check },
     Step {
         name: "words",
         about: "no test is switched off, no path of a machine is written down",
         run: rules::words::check,
     },
-    Step {
-        name: "clippy",
-        about: "clippy, warnings denied",
-        run: steps::clippy,
-    },
-    Step {
-        name: "doc",
-        about: "rustdoc, warnings denied",
-        run: steps::doc,
-    },
-    Step {
-        name: "test",
-        about: "unit and integration tests, fuzz corpora among them",
-        run: steps::test,
-    },
-    Step {
-        name: "doctest",
-        about: "examples in the documentation",
-        run: steps::doctest,
-    },
-    Step {
-        name: "model",
-        about: "the runtime's concurrent parts under a model checker",
-        run: steps::model,
-    },
-    Step {
-        name: "js",
-        about: "tests and size of the JavaScript client",
-        run: steps::js,
-    },
-    Step {
-        name: "release",
-        about: "the release build, and the size of the program",
-        run: steps::release,
-    },
-    Step {
-        name: "browser",
-        about: "headless Chromium against the release build",
-        run: steps::browser,
-    },
-    Step {
-        name: "autobahn",
-        about: "Autobahn|Testsuite, all 517 cases, strictly",
-        run: steps::autobahn,
-    },
+    Step { name: "clippy", about: "clippy, warnings denied", run: steps::clippy },
+    Step { name: "doc", about: "rustdoc, warnings denied", run: steps::doc },
+    Step { name: "test", about: "unit and integration tests, fuzz corpora among them", run: steps::test },
+    Step { name: "doctest", about: "examples in the documentation", run: steps::doctest },
+    Step { name: "model", about: "the runtime's concurrent parts under a model checker", run: steps::model },
+    Step { name: "js", about: "tests and size of the JavaScript client", run: steps::js },
+    Step { name: "release", about: "the release build, and the size of the program", run: steps::release },
+    Step { name: "browser", about: "headless Chromium against the release build", run: steps::browser },
+    Step { name: "autobahn", about: "Autobahn|Testsuite, all 517 cases, strictly", run: steps::autobahn },
 ];
 
 /// A step's name, how long it took and how it ended.
@@ -118,17 +70,10 @@ pub(crate) fn list() {
 /// # Errors
 /// A name that is no step's, or any step that failed.
 pub(crate) fn run(names: &[&str]) -> Result {
-    if let Some(unknown) = names
-        .iter()
-        .find(|name| STEPS.iter().all(|step| step.name != **name))
-    {
-        return Err(format!(
-            "there is no step `{unknown}`; `cargo xtask ci --list` names them"
-        ));
+    if let Some(unknown) = names.iter().find(|name| STEPS.iter().all(|step| step.name != **name)) {
+        return Err(format!("there is no step `{unknown}`; `cargo xtask ci --list` names them"));
     }
-    let chosen = STEPS
-        .iter()
-        .filter(|step| names.is_empty() || names.contains(&step.name));
+    let chosen = STEPS.iter().filter(|step| names.is_empty() || names.contains(&step.name));
     let workspace = Workspace::find()?;
 
     let started = Instant::now();
@@ -156,36 +101,17 @@ fn summarise(finished: &[Finished], in_all: Duration) -> Result {
     for (name, took, outcome) in finished {
         let (verdict, note) = match outcome {
             Ok(note) => ("ok", note.as_str()),
-            Err(reason) => (
-                "FAILED",
-                reason
-                    .lines()
-                    .next()
-                    .unwrap_or_default()
-                    .trim_end_matches(':'),
-            ),
+            Err(reason) => ("FAILED", reason.lines().next().unwrap_or_default().trim_end_matches(':')),
         };
         println!("  {verdict:7} {name:13} {:>8}  {note}", seconds(*took));
     }
-    let failed: Vec<&str> = finished
-        .iter()
-        .filter(|(.., outcome)| outcome.is_err())
-        .map(|(name, ..)| *name)
-        .collect();
+    let failed: Vec<&str> =
+        finished.iter().filter(|(.., outcome)| outcome.is_err()).map(|(name, ..)| *name).collect();
     if failed.is_empty() {
-        println!(
-            "All {} steps passed in {}.",
-            finished.len(),
-            seconds(in_all)
-        );
+        println!("All {} steps passed in {}.", finished.len(), seconds(in_all));
         return Ok(());
     }
-    Err(format!(
-        "{} of {} steps failed: {}",
-        failed.len(),
-        finished.len(),
-        failed.join(", ")
-    ))
+    Err(format!("{} of {} steps failed: {}", failed.len(), finished.len(), failed.join(", ")))
 }
 
 fn seconds(duration: Duration) -> String {

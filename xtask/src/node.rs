@@ -26,21 +26,12 @@ pub(crate) fn ensure(root: &Path) -> Result {
         return Ok(());
     }
     let (Some(package), Some(cache)) = (own_package(), own_folder()) else {
-        return Err(format!(
-            "Node.js {OLDEST} or newer is needed: install it by hand"
-        ));
+        return Err(format!("Node.js {OLDEST} or newer is needed: install it by hand"));
     };
     let cache = cache.to_string_lossy();
     println!("Installing Node.js {OWN} in {cache}, as the system's is older than {OLDEST}");
     let wanted = format!("{package}@{OWN}");
-    let arguments = [
-        "install",
-        "--prefix",
-        &cache,
-        "--no-audit",
-        "--no-fund",
-        &wanted,
-    ];
+    let arguments = ["install", "--prefix", &cache, "--no-audit", "--no-fund", &wanted];
     run(&mut command(root, "npm", &arguments))?;
     match version(root)? {
         version if version >= OLDEST => Ok(()),
@@ -50,10 +41,7 @@ pub(crate) fn ensure(root: &Path) -> Result {
 
 /// `PATH` with our own Node.js before the system's, if it was ever needed.
 pub(crate) fn search_path() -> Option<OsString> {
-    let own = own_folder()?
-        .join("node_modules")
-        .join(own_package()?)
-        .join("bin");
+    let own = own_folder()?.join("node_modules").join(own_package()?).join("bin");
     if !own.is_dir() {
         return None;
     }
@@ -66,38 +54,20 @@ pub(crate) fn search_path() -> Option<OsString> {
 /// # Errors
 /// npm fails.
 pub(crate) fn install_packages(folder: &Path) -> Result {
-    let changed = |name: &str| {
-        std::fs::metadata(folder.join(name))
-            .and_then(|file| file.modified())
-            .ok()
-    };
+    let changed = |name: &str| std::fs::metadata(folder.join(name)).and_then(|file| file.modified()).ok();
     // npm writes the second when it has finished.
-    let (wanted, installed) = (
-        changed("package-lock.json"),
-        changed("node_modules/.package-lock.json"),
-    );
+    let (wanted, installed) = (changed("package-lock.json"), changed("node_modules/.package-lock.json"));
     if wanted.is_some() && installed >= wanted {
         return Ok(());
     }
     println!("Installing npm packages in {}", folder.display());
-    run(&mut command(
-        folder,
-        "npm",
-        &["ci", "--no-audit", "--no-fund"],
-    ))
+    run(&mut command(folder, "npm", &["ci", "--no-audit", "--no-fund"]))
 }
 
 /// The major version of the Node.js that steps will find.
 fn version(root: &Path) -> Result<u32> {
-    let printed = output(&mut command(
-        root,
-        "node",
-        &["--print", "process.versions.node"],
-    ))?;
-    let major = printed
-        .split('.')
-        .next()
-        .and_then(|major| major.parse().ok());
+    let printed = output(&mut command(root, "node", &["--print", "process.versions.node"]))?;
+    let major = printed.split('.').next().and_then(|major| major.parse().ok());
     major.ok_or_else(|| format!("`node` printed no version: {printed}"))
 }
 
@@ -110,11 +80,7 @@ fn own_package() -> Option<&'static str> {
 }
 
 fn own_folder() -> Option<PathBuf> {
-    let set = |name: &str| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let cache = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")))?;
     Some(cache.join("clank/node"))
 }

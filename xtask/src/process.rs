@@ -9,10 +9,7 @@ use crate::{Result, node};
 /// A command in `directory`, with the environment that every step shares.
 pub(crate) fn command(directory: &Path, program: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
-    command
-        .current_dir(directory)
-        .args(arguments)
-        .stdin(Stdio::null());
+    command.current_dir(directory).args(arguments).stdin(Stdio::null());
     // `CI` makes tests fail where they would otherwise make do; the browser comes from the system's packages.
     command
         .env("CI", "true")
@@ -30,14 +27,8 @@ pub(crate) fn command(directory: &Path, program: &str, arguments: &[&str]) -> Co
 /// It could not be started or its exit status is not zero.
 pub(crate) fn run(command: &mut Command) -> Result {
     let text = announce(command);
-    let status = command
-        .status()
-        .map_err(|error| format!("cannot start `{text}`: {error}"))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(format!("`{text}` failed: {status}"))
-    }
+    let status = command.status().map_err(|error| format!("cannot start `{text}`: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("`{text}` failed: {status}")) }
 }
 
 /// As [`run`], and also hands every line of output to `see`; standard error is merged into standard output.
@@ -48,9 +39,7 @@ pub(crate) fn run_watched(command: &mut Command, mut see: impl FnMut(&str)) -> R
     let text = announce(command);
     let failed = |error: std::io::Error| format!("cannot run `{text}`: {error}");
     let (reader, writer) = std::io::pipe().map_err(failed)?;
-    command
-        .stdout(writer.try_clone().map_err(failed)?)
-        .stderr(writer);
+    command.stdout(writer.try_clone().map_err(failed)?).stderr(writer);
     let mut child = command.spawn().map_err(failed)?;
     // The command holds the pipe's writing ends: without letting go of them the reader would never see the end.
     command.stdout(Stdio::null()).stderr(Stdio::null());
@@ -61,11 +50,7 @@ pub(crate) fn run_watched(command: &mut Command, mut see: impl FnMut(&str)) -> R
         see(&line);
     }
     let status = child.wait().map_err(failed)?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(format!("`{text}` failed: {status}"))
-    }
+    if status.success() { Ok(()) } else { Err(format!("`{text}` failed: {status}")) }
 }
 
 /// Runs a command silently and returns what it wrote to standard output.
@@ -82,30 +67,19 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
 /// # Errors
 /// It could not be started or its exit status is not zero.
 pub(crate) fn output_bytes(command: &mut Command) -> Result<Vec<u8>> {
-    let output = command
-        .output()
-        .map_err(|error| format!("cannot start `{}`: {error}", shown(command)))?;
+    let output = command.output().map_err(|error| format!("cannot start `{}`: {error}", shown(command)))?;
     if output.status.success() {
         Ok(output.stdout)
     } else {
         let errors = String::from_utf8_lossy(&output.stderr);
-        Err(format!(
-            "`{}` failed: {}\n{}",
-            shown(command),
-            output.status,
-            errors.trim_end()
-        ))
+        Err(format!("`{}` failed: {}\n{}", shown(command), output.status, errors.trim_end()))
     }
 }
 
 /// Whether a program is there and exits well with these arguments.
 pub(crate) fn succeeds(program: &str, arguments: &[&str]) -> bool {
     let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }
 

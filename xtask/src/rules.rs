@@ -15,10 +15,6 @@ fn verdict(note: String, heading: &str, findings: &[String]) -> Result<String> {
     if findings.is_empty() {
         Ok(note)
     } else {
-        Err(format!(
-            "{} {heading}\n  {}",
-            findings.len(),
-            findings.join("\n  ")
-        ))
+        Err(format!("{} {heading}\n  {}", findings.len(), findings.join("\n  ")))
     }
 }

@@ -61,18 +61,12 @@ pub(crate) fn prepare(workspace: &Workspace) -> Result<String> {
     let mut packages = Vec::new();
     for need in NEEDS {
         let present = (need.present)();
-        println!(
-            "  {:9} {}",
-            if present { "present" } else { "MISSING" },
-            need.what
-        );
+        println!("  {:9} {}", if present { "present" } else { "MISSING" }, need.what);
         if !present {
             packages.extend(need.packages);
         }
     }
-    println!(
-        "  and, in the checkout and the user's cache folder: npm packages, a Python 2.7 environment"
-    );
+    println!("  and, in the checkout and the user's cache folder: npm packages, a Python 2.7 environment");
     if !packages.is_empty() {
         println!("Installing with apt-get: {}", packages.join(" "));
         install(workspace, &packages)?;
@@ -80,11 +74,7 @@ pub(crate) fn prepare(workspace: &Workspace) -> Result<String> {
 
     for (component, probe) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
         if output(&mut workspace.cargo(&[probe, "--version"])).is_err() {
-            run(&mut command(
-                workspace.root(),
-                "rustup",
-                &["component", "add", component],
-            ))?;
+            run(&mut command(workspace.root(), "rustup", &["component", "add", component]))?;
         }
     }
     if !has_nextest() {
@@ -96,11 +86,7 @@ pub(crate) fn prepare(workspace: &Workspace) -> Result<String> {
     for folder in NPM_FOLDERS {
         node::install_packages(&workspace.path(folder))?;
     }
-    run(&mut command(
-        workspace.root(),
-        "python3",
-        &["e2e/autobahn/run.py", "--setup"],
-    ))?;
+    run(&mut command(workspace.root(), "python3", &["e2e/autobahn/run.py", "--setup"]))?;
     Ok("the machine is ready".to_owned())
 }
 
@@ -111,16 +97,10 @@ pub(crate) fn has_nextest() -> bool {
 
 fn install(workspace: &Workspace, packages: &[&str]) -> Result {
     if !succeeds("apt-get", &["--version"]) {
-        return Err(format!(
-            "this is no Debian: install what Debian has as {}",
-            packages.join(", ")
-        ));
+        return Err(format!("this is no Debian: install what Debian has as {}", packages.join(", ")));
     }
     run(&mut apt_get(workspace, &["update"])?)?;
-    run(&mut apt_get(
-        workspace,
-        &[&["install", "--yes", "--no-install-recommends"], packages].concat(),
-    )?)
+    run(&mut apt_get(workspace, &[&["install", "--yes", "--no-install-recommends"], packages].concat())?)
 }
 
 /// `apt-get` as root, through sudo for everyone else.
@@ -130,11 +110,7 @@ fn apt_get(workspace: &Workspace, arguments: &[&str]) -> Result<Command> {
     let mut apt_get = if is_root {
         command(root, "apt-get", arguments)
     } else {
-        command(
-            root,
-            "sudo",
-            &[&["DEBIAN_FRONTEND=noninteractive", "apt-get"], arguments].concat(),
-        )
+        command(root, "sudo", &[&["DEBIAN_FRONTEND=noninteractive", "apt-get"], arguments].concat())
     };
     apt_get.env("DEBIAN_FRONTEND", "noninteractive");
     Ok(apt_get)

@@ -62,24 +62,9 @@ pub(crate) fn doctest(workspace: &Workspace) -> Result<String> {
 }
 
 pub(crate) fn model(workspace: &Workspace) -> Result<String> {
-    let runner: &[&str] = if setup::has_nextest() {
-        &["nextest", "run"]
-    } else {
-        &["test"]
-    };
-    let arguments = [
-        runner,
-        &[
-            "--locked",
-            "--package",
-            "clank",
-            "--features",
-            "shuttle",
-            "--test",
-            "model",
-        ],
-    ]
-    .concat();
+    let runner: &[&str] = if setup::has_nextest() { &["nextest", "run"] } else { &["test"] };
+    let arguments =
+        [runner, &["--locked", "--package", "clank", "--features", "shuttle", "--test", "model"]].concat();
     count_tests(&mut workspace.cargo(&arguments))
 }
 
@@ -93,18 +78,10 @@ pub(crate) fn release(workspace: &Workspace) -> Result<String> {
     let built = Release::build(workspace)?;
     let stripped = built.program.with_extension("stripped");
     let (from, to) = (built.program.to_string_lossy(), stripped.to_string_lossy());
-    run(&mut process::command(
-        workspace.root(),
-        "strip",
-        &["-o", &to, &from],
-    ))?;
-    let bytes = std::fs::metadata(&stripped)
-        .map_err(|error| format!("{to}: {error}"))?
-        .len();
+    run(&mut process::command(workspace.root(), "strip", &["-o", &to, &from]))?;
+    let bytes = std::fs::metadata(&stripped).map_err(|error| format!("{to}: {error}"))?.len();
     if bytes > PROGRAM_BYTES {
-        return Err(format!(
-            "the program has {bytes} bytes, more than PROGRAM_BYTES ({PROGRAM_BYTES})"
-        ));
+        return Err(format!("the program has {bytes} bytes, more than PROGRAM_BYTES ({PROGRAM_BYTES})"));
     }
     Ok(format!("{bytes} bytes of {PROGRAM_BYTES}"))
 }
@@ -145,10 +122,7 @@ impl Release {
             "echo",
         ]))?;
         let folder = workspace.target()?.join("release");
-        Ok(Self {
-            program: folder.join("clank"),
-            echo: folder.join("examples/echo"),
-        })
+        Ok(Self { program: folder.join("clank"), echo: folder.join("examples/echo") })
     }
 }
 
@@ -158,13 +132,10 @@ fn count_tests(command: &mut Command) -> Result<String> {
     run_watched(command, |line| totals.read(line))?;
     match totals {
         Totals { passed: 0, .. } => Err("no test ran".to_owned()),
-        Totals {
-            passed,
-            left_out: 0,
-        } => Ok(format!("{passed} tests")),
-        Totals { passed, left_out } => Err(format!(
-            "{passed} tests passed, but {left_out} were skipped or ignored"
-        )),
+        Totals { passed, left_out: 0 } => Ok(format!("{passed} tests")),
+        Totals { passed, left_out } => {
+            Err(format!("{passed} tests passed, but {left_out} were skipped or ignored"))
+        }
     }
 }
 
@@ -177,10 +148,8 @@ struct Totals {
 
 impl Totals {
     fn read(&mut self, line: &str) {
-        let words: Vec<&str> = line
-            .split_whitespace()
-            .map(|word| word.trim_matches([',', ';', '.']))
-            .collect();
+        let words: Vec<&str> =
+            line.split_whitespace().map(|word| word.trim_matches([',', ';', '.'])).collect();
         match words.as_slice() {
             // Node's runner: a line each.
             ["#" | "ℹ", "pass", count] => self.passed += number(count),
@@ -221,23 +190,14 @@ mod tests {
     #[test]
     fn totals_of_each_runner_are_read() {
         let cases = [
-            (
-                "     Summary [   0.012s] 12 tests run: 11 passed (1 slow), 1 failed, 2 skipped",
-                (11, 2),
-            ),
+            ("     Summary [   0.012s] 12 tests run: 11 passed (1 slow), 1 failed, 2 skipped", (11, 2)),
             (
                 "test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s\ntest result: ok. 2 passed; 0 failed; 0 ignored",
                 (7, 1),
             ),
-            (
-                "# tests 4\n# pass 3\n# fail 1\n# skipped 0\n# todo 0",
-                (3, 0),
-            ),
+            ("# tests 4\n# pass 3\n# fail 1\n# skipped 0\n# todo 0", (3, 0)),
             ("ℹ tests 4\nℹ pass 3\nℹ skipped 1", (3, 1)),
-            (
-                "autobahn: 517 passed, 0 failed, 0 non-strict, 0 unimplemented of 517 cases in 30 s",
-                (517, 0),
-            ),
+            ("autobahn: 517 passed, 0 failed, 0 non-strict, 0 unimplemented of 517 cases in 30 s", (517, 0)),
             ("3 passed through here", (0, 0)),
         ];
         for (output, expected) in cases {

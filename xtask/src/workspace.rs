@@ -37,9 +37,7 @@ impl Workspace {
     /// # Errors
     /// The sources are no longer where they were.
     pub(crate) fn find() -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .map(Path::to_path_buf);
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf);
         match root {
             Some(root) if root.join("Cargo.toml").exists() => Ok(Self { root }),
             _ => Err("the workspace that xtask was built in is gone: build it anew".to_owned()),
@@ -72,8 +70,7 @@ impl Workspace {
         struct Metadata {
             packages: Vec<Package>,
         }
-        let json =
-            process::output(&mut self.cargo(&["metadata", "--locked", "--format-version", "1"]))?;
+        let json = process::output(&mut self.cargo(&["metadata", "--locked", "--format-version", "1"]))?;
         let metadata: Metadata =
             serde_json::from_str(&json).map_err(|error| format!("cargo metadata: {error}"))?;
         Ok(metadata.packages)
@@ -105,19 +102,10 @@ impl Workspace {
     /// # Errors
     /// Git fails.
     pub(crate) fn files(&self) -> Result<Vec<String>> {
-        let arguments = [
-            "ls-files",
-            "-z",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-        ];
+        let arguments = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
         let listed = process::output(&mut process::command(&self.root, "git", &arguments))?;
-        let mut files: Vec<String> = listed
-            .split('\0')
-            .filter(|name| !name.is_empty())
-            .map(str::to_owned)
-            .collect();
+        let mut files: Vec<String> =
+            listed.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect();
         files.retain(|name| self.path(name).is_file()); // deleted, but not yet committed
         files.sort();
         files.dedup();
@@ -129,10 +117,7 @@ impl Workspace {
     /// # Errors
     /// The file cannot be read.
     pub(crate) fn text(&self, relative: &str) -> Result<Option<String>> {
-        let bytes =
-            std::fs::read(self.path(relative)).map_err(|error| format!("{relative}: {error}"))?;
-        Ok(String::from_utf8(bytes)
-            .ok()
-            .filter(|text| !text.contains('\0')))
+        let bytes = std::fs::read(self.path(relative)).map_err(|error| format!("{relative}: {error}"))?;
+        Ok(String::from_utf8(bytes).ok().filter(|text| !text.contains('\0')))
     }
 }

@@ -12,20 +12,8 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("clank", &["clank-core", "clank-wire"]),
     ("clank-journal", &["clank-core", "clank-wire"]),
     ("clank-engines", &["clank-core", "clank-wire"]),
-    (
-        "clank-server",
-        &[
-            "clank",
-            "clank-core",
-            "clank-engines",
-            "clank-journal",
-            "clank-wire",
-        ],
-    ),
-    (
-        "clank-testkit",
-        &["clank", "clank-core", "clank-journal", "clank-wire"],
-    ),
+    ("clank-server", &["clank", "clank-core", "clank-engines", "clank-journal", "clank-wire"]),
+    ("clank-testkit", &["clank", "clank-core", "clank-journal", "clank-wire"]),
     ("clank-examples", &["clank"]),
     ("xtask", &[]),
 ];
@@ -55,30 +43,18 @@ const IMPURE: &[&str] = &[
 
 pub(crate) fn check(workspace: &Workspace) -> Result<String> {
     let packages = workspace.packages()?;
-    let ours: Vec<&Package> = packages
-        .iter()
-        .filter(|package| package.source.is_none())
-        .collect();
-    let mut findings: Vec<String> = ours
-        .iter()
-        .flat_map(|package| against_direction(package, &ours))
-        .collect();
+    let ours: Vec<&Package> = packages.iter().filter(|package| package.source.is_none()).collect();
+    let mut findings: Vec<String> =
+        ours.iter().flat_map(|package| against_direction(package, &ours)).collect();
     for name in PURE {
         findings.extend(impurities(workspace, name)?);
     }
-    verdict(
-        format!("{} crates", ours.len()),
-        "forbidden dependencies:",
-        &findings,
-    )
+    verdict(format!("{} crates", ours.len()), "forbidden dependencies:", &findings)
 }
 
 fn against_direction(package: &Package, ours: &[&Package]) -> Vec<String> {
     let Some((_, allowed)) = DIRECTION.iter().find(|(name, _)| *name == package.name) else {
-        return vec![format!(
-            "{}: no rule says what it may depend on; add it to DIRECTION",
-            package.name
-        )];
+        return vec![format!("{}: no rule says what it may depend on; add it to DIRECTION", package.name)];
     };
     package
         .dependencies
@@ -107,9 +83,7 @@ fn impurities(workspace: &Workspace, name: &str) -> Result<Vec<String>> {
         "{p}",
     ];
     let tree = process::output(&mut workspace.cargo(&arguments))?;
-    let below = tree
-        .lines()
-        .filter_map(|line| line.split_whitespace().next());
+    let below = tree.lines().filter_map(|line| line.split_whitespace().next());
     let mut findings: Vec<String> = below
         .filter(|dependency| IMPURE.contains(dependency))
         .map(|dependency| {

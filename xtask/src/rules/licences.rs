@@ -35,29 +35,18 @@ pub(crate) fn check(workspace: &Workspace) -> Result<String> {
     let packages = workspace.packages()?;
     for package in &packages {
         let licence = package.license.as_deref();
-        findings.extend(judge(
-            &format!("{} {}", package.name, package.version),
-            licence,
-        ));
+        findings.extend(judge(&format!("{} {}", package.name, package.version), licence));
     }
 
     let mut from_npm = 0;
-    for path in workspace
-        .files()?
-        .iter()
-        .filter(|path| path.ends_with("package-lock.json"))
-    {
+    for path in workspace.files()?.iter().filter(|path| path.ends_with("package-lock.json")) {
         let text = workspace.text(path)?.unwrap_or_default();
-        let lock: NpmLock =
-            serde_json::from_str(&text).map_err(|error| format!("{path}: {error}"))?;
+        let lock: NpmLock = serde_json::from_str(&text).map_err(|error| format!("{path}: {error}"))?;
         // The entry without a name is the package that the lock file belongs to.
         for (name, package) in lock.packages.iter().filter(|(name, _)| !name.is_empty()) {
             from_npm += 1;
             if EXCEPTIONS.iter().all(|(excepted, _)| name != excepted) {
-                findings.extend(judge(
-                    &format!("{path}: {name}"),
-                    package.license.as_deref(),
-                ));
+                findings.extend(judge(&format!("{path}: {name}"), package.license.as_deref()));
             }
         }
     }
@@ -92,13 +81,8 @@ fn judge(name: &str, licence: Option<&str>) -> Option<String> {
 /// Anything that cannot be parsed is refused.
 fn allows(expression: &str) -> bool {
     // Old crates separate alternatives by a slash.
-    let spaced = expression
-        .replace('(', " ( ")
-        .replace(')', " ) ")
-        .replace('/', " OR ");
-    let mut tokens = Tokens {
-        rest: spaced.split_whitespace().peekable(),
-    };
+    let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");
+    let mut tokens = Tokens { rest: spaced.split_whitespace().peekable() };
     tokens.alternatives() == Some(true) && tokens.rest.next().is_none()
 }
 
@@ -155,26 +139,16 @@ mod tests {
 
     #[test]
     fn every_part_of_a_conjunction_is_needed() {
-        for expression in [
-            "GPL-3.0",
-            "MIT AND GPL-2.0",
-            "GPL-2.0 OR MIT AND LGPL-3.0",
-            "(MIT OR ISC) AND AGPL-3.0",
-        ] {
+        for expression in
+            ["GPL-3.0", "MIT AND GPL-2.0", "GPL-2.0 OR MIT AND LGPL-3.0", "(MIT OR ISC) AND AGPL-3.0"]
+        {
             assert!(!allows(expression), "{expression}");
         }
     }
 
     #[test]
     fn what_is_no_expression_is_refused() {
-        for expression in [
-            "",
-            "MIT OR",
-            "(MIT",
-            "MIT)",
-            "MIT ISC",
-            "SEE LICENSE IN FILE",
-        ] {
+        for expression in ["", "MIT OR", "(MIT", "MIT)", "MIT ISC", "SEE LICENSE IN FILE"] {
             assert!(!allows(expression), "{expression}");
         }
     }

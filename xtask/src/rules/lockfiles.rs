@@ -19,9 +19,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<String> {
     }
     for path in files.iter().filter(|path| path.ends_with("Cargo.lock")) {
         if path != "Cargo.lock" && !OTHER_CARGO_LOCKS.contains(&path.as_str()) {
-            findings.push(format!(
-                "{path}: the workspace has one Cargo.lock, at its root"
-            ));
+            findings.push(format!("{path}: the workspace has one Cargo.lock, at its root"));
         }
         let text = workspace.text(path)?.unwrap_or_default();
         let sources = text
@@ -35,24 +33,16 @@ pub(crate) fn check(workspace: &Workspace) -> Result<String> {
         );
     }
 
-    let packages = files
-        .iter()
-        .filter(|path| *path == "package.json" || path.ends_with("/package.json"));
+    let packages = files.iter().filter(|path| *path == "package.json" || path.ends_with("/package.json"));
     for path in packages {
         let lock = path.replace("package.json", "package-lock.json");
         if !files.contains(&lock) {
             findings.push(format!("{lock} is missing"));
         }
     }
-    for path in files
-        .iter()
-        .filter(|path| path.ends_with("package-lock.json"))
-    {
+    for path in files.iter().filter(|path| path.ends_with("package-lock.json")) {
         let text = workspace.text(path)?.unwrap_or_default();
-        let hosts = text
-            .lines()
-            .filter(|line| line.contains("\"resolved\": \"http"))
-            .count();
+        let hosts = text.lines().filter(|line| line.contains("\"resolved\": \"http")).count();
         if hosts > 0 {
             findings.push(format!("{path}: {hosts} entries name a registry; `npm install --omit-lockfile-registry-resolved` leaves them out"));
         }

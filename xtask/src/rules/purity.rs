@@ -26,9 +26,8 @@ const IMPURE: &[(&str, &str)] = &[
 
 pub(crate) fn check(workspace: &Workspace) -> Result<String> {
     let files = workspace.files()?;
-    let pure = files
-        .iter()
-        .filter(|path| is_source(path) && PURE.iter().any(|folder| path.starts_with(folder)));
+    let pure =
+        files.iter().filter(|path| is_source(path) && PURE.iter().any(|folder| path.starts_with(folder)));
     let (mut count, mut findings) = (0, Vec::new());
     for path in pure {
         count += 1;
@@ -38,9 +37,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<String> {
                 continue;
             }
             let impure = IMPURE.iter().filter(|(word, _)| line.contains(word));
-            findings.extend(
-                impure.map(|(word, advice)| format!("{path}:{}: {word}: {advice}", number + 1)),
-            );
+            findings.extend(impure.map(|(word, advice)| format!("{path}:{}: {word}: {advice}", number + 1)));
         }
     }
     verdict(format!("{count} files"), "impure uses:", &findings)

@@ -22,18 +22,12 @@ pub(crate) fn check(workspace: &Workspace) -> Result<String> {
         lines_in_all += lines;
         let excused = LONG.iter().any(|(name, _)| name == path);
         if lines > MAX_LINES && !excused {
-            findings.push(format!(
-                "{path}: {lines} lines without its tests (most: {MAX_LINES})"
-            ));
+            findings.push(format!("{path}: {lines} lines without its tests (most: {MAX_LINES})"));
         } else if lines <= MAX_LINES && excused {
             findings.push(format!("{path}: short again; take it out of LONG"));
         } else if lines > WARN_LINES {
             println!("  warning: {path} has {lines} lines without its tests (aim: {WARN_LINES})");
         }
     }
-    verdict(
-        format!("{count} files, {lines_in_all} lines"),
-        "files of the wrong size:",
-        &findings,
-    )
+    verdict(format!("{count} files, {lines_in_all} lines"), "files of the wrong size:", &findings)
 }

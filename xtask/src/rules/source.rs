@@ -3,22 +3,12 @@
 use std::path::Path;
 
 /// Folders whose files are tests, or written by a program.
-const NOT_SOURCE: &[&str] = &[
-    "tests",
-    "test",
-    "benches",
-    "e2e",
-    "dist",
-    "node_modules",
-    "corpus",
-];
+const NOT_SOURCE: &[&str] = &["tests", "test", "benches", "e2e", "dist", "node_modules", "corpus"];
 
 /// Whether a file of ours holds code that ships, by its name.
 pub(super) fn is_source(path: &str) -> bool {
     let known = ["rs", "ts", "js", "mjs", "py", "php"];
-    let extension = Path::new(path)
-        .extension()
-        .and_then(|extension| extension.to_str());
+    let extension = Path::new(path).extension().and_then(|extension| extension.to_str());
     extension.is_some_and(|extension| known.contains(&extension))
         && !path.split('/').any(|part| NOT_SOURCE.contains(&part))
         && !path.ends_with("/tests.rs")
@@ -29,12 +19,7 @@ pub(super) fn without_tests(text: &str) -> &str {
     let module = "\n#[cfg(test)]\nmod ";
     match text.find(module) {
         // `mod tests;` has its tests elsewhere, and the file may go on.
-        Some(at)
-            if text[at + module.len()..]
-                .lines()
-                .next()
-                .is_some_and(|line| line.ends_with('{')) =>
-        {
+        Some(at) if text[at + module.len()..].lines().next().is_some_and(|line| line.ends_with('{')) => {
             &text[..=at]
         }
         _ => text,
@@ -47,10 +32,7 @@ mod tests {
 
     #[test]
     fn tests_at_the_end_are_left_out() {
-        assert_eq!(
-            without_tests("fn a() {}\n\n#[cfg(test)]\nmod tests {\n    x\n}\n"),
-            "fn a() {}\n\n"
-        );
+        assert_eq!(without_tests("fn a() {}\n\n#[cfg(test)]\nmod tests {\n    x\n}\n"), "fn a() {}\n\n");
         assert_eq!(
             without_tests("fn a() {}\n#[cfg(test)]\nmod tests;\nfn b() {}\n"),
             "fn a() {}\n#[cfg(test)]\nmod tests;\nfn b() {}\n"

@@ -9,36 +9,12 @@ use super::verdict;
 
 /// Put together at compile time, so that this file does not find itself.
 const FORBIDDEN: &[(&[&str], &str, &str)] = &[
-    (
-        &["rs"],
-        concat!("#[", "ignore"),
-        "a test that does not run proves nothing",
-    ),
-    (
-        &["js", "mjs", "ts"],
-        concat!("test", ".skip"),
-        "a test that does not run proves nothing",
-    ),
-    (
-        &["js", "mjs", "ts"],
-        concat!("it", ".skip("),
-        "a test that does not run proves nothing",
-    ),
-    (
-        &["js", "mjs", "ts"],
-        concat!("describe", ".skip"),
-        "a test that does not run proves nothing",
-    ),
-    (
-        &["js", "mjs", "ts"],
-        concat!("test", ".only("),
-        "the other tests would not run",
-    ),
-    (
-        &["js", "mjs", "ts"],
-        concat!("describe", ".only("),
-        "the other tests would not run",
-    ),
+    (&["rs"], concat!("#[", "ignore"), "a test that does not run proves nothing"),
+    (&["js", "mjs", "ts"], concat!("test", ".skip"), "a test that does not run proves nothing"),
+    (&["js", "mjs", "ts"], concat!("it", ".skip("), "a test that does not run proves nothing"),
+    (&["js", "mjs", "ts"], concat!("describe", ".skip"), "a test that does not run proves nothing"),
+    (&["js", "mjs", "ts"], concat!("test", ".only("), "the other tests would not run"),
+    (&["js", "mjs", "ts"], concat!("describe", ".only("), "the other tests would not run"),
     (&[], concat!("<<<<", "<<< "), "a merge conflict"),
     (&[], concat!(">>>>", ">>> "), "a merge conflict"),
 ];
@@ -52,33 +28,23 @@ pub(crate) fn check(workspace: &Workspace) -> Result<String> {
         let Some(text) = workspace.text(path)?.filter(|_| !path.contains("/dist/")) else {
             continue;
         };
-        let extension = Path::new(path)
-            .extension()
-            .and_then(|extension| extension.to_str())
-            .unwrap_or_default();
+        let extension =
+            Path::new(path).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         for (number, line) in text.lines().enumerate() {
             let said = FORBIDDEN
                 .iter()
                 .filter(|(extensions, word, _)| {
-                    (extensions.is_empty() || extensions.contains(&extension))
-                        && line.contains(word)
+                    (extensions.is_empty() || extensions.contains(&extension)) && line.contains(word)
                 })
                 .map(|(_, word, reason)| format!("`{word}`: {reason}"));
             let named = machine
                 .iter()
                 .filter(|folder| names_path(line, folder))
                 .map(|folder| format!("`{folder}`: a path of this machine"));
-            findings.extend(
-                said.chain(named)
-                    .map(|finding| format!("{path}:{}: {finding}", number + 1)),
-            );
+            findings.extend(said.chain(named).map(|finding| format!("{path}:{}: {finding}", number + 1)));
         }
     }
-    verdict(
-        format!("{} files", files.len()),
-        "forbidden words:",
-        &findings,
-    )
+    verdict(format!("{} files", files.len()), "forbidden words:", &findings)
 }
 
 /// Folders that only this machine has: the checkout's own, the user's, and those of other users.
@@ -92,12 +58,7 @@ fn machine_paths(root: &Path) -> Vec<String> {
     if root.components().count() > 2 {
         paths.push(root.display().to_string());
     }
-    paths.extend(
-        std::env::var("HOME")
-            .ok()
-            .filter(|home| home.len() > 1)
-            .map(|home| format!("{home}/")),
-    );
+    paths.extend(std::env::var("HOME").ok().filter(|home| home.len() > 1).map(|home| format!("{home}/")));
     paths.sort();
     paths.dedup();
     paths
