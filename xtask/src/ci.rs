@@ -1,6 +1,5 @@
 //! The gate: every check in one fixed order, the quick ones first.
 
-use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use crate::workspace::Workspace;
@@ -87,8 +86,6 @@ pub(crate) fn run(names: &[&str]) -> Result {
             Ok(note) => println!("==> {} passed in {}  {note}", step.name, seconds(took)),
             Err(reason) => println!("==> {} FAILED in {}\n{reason}", step.name, seconds(took)),
         }
-        // The output of a step that runs another program and our own share one pipe.
-        drop(std::io::stdout().flush());
         finished.push((step.name, took, outcome));
     }
 

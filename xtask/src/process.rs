@@ -58,18 +58,9 @@ pub(crate) fn run_watched(command: &mut Command, mut see: impl FnMut(&str)) -> R
 /// # Errors
 /// It could not be started, its exit status is not zero, or its output is not text.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
-    let bytes = output_bytes(command)?;
-    String::from_utf8(bytes).map_err(|_| format!("`{}` wrote no text", shown(command)))
-}
-
-/// As [`output`], for any bytes.
-///
-/// # Errors
-/// It could not be started or its exit status is not zero.
-pub(crate) fn output_bytes(command: &mut Command) -> Result<Vec<u8>> {
     let output = command.output().map_err(|error| format!("cannot start `{}`: {error}", shown(command)))?;
     if output.status.success() {
-        Ok(output.stdout)
+        String::from_utf8(output.stdout).map_err(|_| format!("`{}` wrote no text", shown(command)))
     } else {
         let errors = String::from_utf8_lossy(&output.stderr);
         Err(format!("`{}` failed: {}\n{}", shown(command), output.status, errors.trim_end()))

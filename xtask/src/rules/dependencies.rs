@@ -14,7 +14,6 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("clank-engines", &["clank-core", "clank-wire"]),
     ("clank-server", &["clank", "clank-core", "clank-engines", "clank-journal", "clank-wire"]),
     ("clank-testkit", &["clank", "clank-core", "clank-journal", "clank-wire"]),
-    ("clank-examples", &["clank"]),
     ("xtask", &[]),
 ];
 
