@@ -12,6 +12,7 @@ cases passed, 1 when one did not, 2 when they could not be run.
 import argparse
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -108,6 +109,7 @@ def run_shards(python, variables, url, out, options):
     try:
         for shard in range(options.shards):
             folder = out / str(shard)
+            shutil.rmtree(folder, ignore_errors=True)  # an earlier run's
             folder.mkdir(parents=True)
             config = folder / "config.json"
             config.write_text(json.dumps({
@@ -131,7 +133,7 @@ def run_shards(python, variables, url, out, options):
 
 def report(out, options, seconds, finished):
     counts = Counter()
-    for shard in sorted(out.glob("[0-9]*")):
+    for shard in (out / str(number) for number in range(options.shards)):
         wanted = read(shard / "cases.json") or []
         index = read(shard / "index.json")
         results = index.get(AGENT, {}) if index else partial_results(shard)

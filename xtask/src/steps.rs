@@ -95,12 +95,10 @@ pub(crate) fn browser(workspace: &Workspace) -> Result<String> {
 
 pub(crate) fn autobahn(workspace: &Workspace) -> Result<String> {
     let built = Release::build(workspace)?;
-    let server = built.echo.to_string_lossy();
-    count_tests(&mut process::command(
-        workspace.root(),
-        "python3",
-        &["e2e/autobahn/run.py", "--server", &server],
-    ))
+    let (server, reports) = (built.echo.to_string_lossy(), workspace.target()?.join("autobahn"));
+    let reports = reports.to_string_lossy();
+    let arguments = ["e2e/autobahn/run.py", "--server", &server, "--out", &reports];
+    count_tests(&mut process::command(workspace.root(), "python3", &arguments))
 }
 
 /// What the steps that test from outside start.
