@@ -66,7 +66,7 @@ pub(crate) fn prepare(workspace: &Workspace) -> Result<String> {
             packages.extend(need.packages);
         }
     }
-    println!("  and, in the checkout and the user's cache folder: npm packages, a Python 2.7 environment");
+    println!("  and npm packages in the checkout, a Python 2.7 environment in the user's cache folder");
     if !packages.is_empty() {
         println!("Installing with apt-get: {}", packages.join(" "));
         install(workspace, &packages)?;
