@@ -4,7 +4,7 @@ use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clank::{Builder, Clank, EventKind, Handle, ListenerOptions, Origins, Paths, Record, Server};
+use clank::{Builder, Clank, EventKind, Handle, ListenerOptions, Origins, Paths, Record};
 use clank_core::event::Body;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -17,7 +17,7 @@ use crate::output::Output;
 /// The page that is served on `/`, its script, and the client.
 const CHAT: &str = include_str!("../assets/index.html");
 const CHAT_SCRIPT: &str = include_str!("../assets/chat.js");
-const CLIENT: &str = include_str!("../assets/clank.js");
+const CLIENT: &str = include_str!("../../../js/clank/dist/clank.js");
 
 /// Runs the server until it is told to stop.
 pub(crate) fn run(options: Options) -> ExitCode {
@@ -96,7 +96,9 @@ fn listen(builder: Builder, kind: EventKind, format: ConsoleFormat, stdout: &Arc
 fn is_printed(kind: EventKind, format: ConsoleFormat) -> bool {
     match format {
         ConsoleFormat::Off => false,
-        ConsoleFormat::Text => matches!(kind, EventKind::Connected | EventKind::Disconnected | EventKind::Error),
+        ConsoleFormat::Text => {
+            matches!(kind, EventKind::Connected | EventKind::Disconnected | EventKind::Error)
+        }
         ConsoleFormat::Json => true,
     }
 }

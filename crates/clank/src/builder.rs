@@ -221,7 +221,12 @@ impl Builder {
     }
 
     /// Serves `body` to who asks for `path` over HTTP.
-    pub fn page(mut self, path: impl Into<String>, content_type: &'static str, body: impl Into<Bytes>) -> Self {
+    pub fn page(
+        mut self,
+        path: impl Into<String>,
+        content_type: &'static str,
+        body: impl Into<Bytes>,
+    ) -> Self {
         self.application.pages.insert(path.into(), Page { content_type, body: body.into() });
         self
     }

@@ -41,7 +41,9 @@ impl Origins {
         let (Ok(origin), None) = (origin.to_str(), origins.next()) else { return false };
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
         let same = origin.split_once("://").is_some_and(|(scheme, authority)| {
-            host.is_some_and(|host| without_default_port(scheme, authority) == without_default_port(scheme, host))
+            host.is_some_and(|host| {
+                without_default_port(scheme, authority) == without_default_port(scheme, host)
+            })
         });
         match self {
             Self::Listed(listed) => same || listed.iter().any(|listed| listed.eq_ignore_ascii_case(origin)),

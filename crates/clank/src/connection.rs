@@ -69,7 +69,8 @@ impl Connection {
             Message::Binary(bytes) => (OpCode::Binary, bytes),
         };
         let mut turn = Turn::default();
-        let push = self.0.push(frame_for(self.0.window, opcode, payload), payload.len(), OnOverflow::Disconnect);
+        let push =
+            self.0.push(frame_for(self.0.window, opcode, payload), payload.len(), OnOverflow::Disconnect);
         turn.note(&self.0, push);
         self.0.engine.hand_over(turn);
     }

@@ -60,12 +60,17 @@ impl Handle {
     /// # Errors
     /// What the procedure answers; or that there is none, that it panicked, or that its result
     /// does not fit `R`.
-    pub async fn call<P: Serialize + ?Sized, R: DeserializeOwned>(&self, uri: &str, params: &P) -> Result<R, RpcError> {
+    pub async fn call<P: Serialize + ?Sized, R: DeserializeOwned>(
+        &self,
+        uri: &str,
+        params: &P,
+    ) -> Result<R, RpcError> {
         let params = serde_json::to_vec(params).map_err(|error| RpcError::new(error.to_string()))?;
         let (service, method) = uri.split_once('/').ok_or_else(RpcError::not_found)?;
         let method = method.split('/').next().unwrap_or_default().to_owned();
         let service = self.engine.application.services.get(service).cloned();
-        let service = service.filter(|service| service.inline(&method).is_some()).ok_or_else(RpcError::not_found)?;
+        let service =
+            service.filter(|service| service.inline(&method).is_some()).ok_or_else(RpcError::not_found)?;
         let call = Call { caller: None, uri: uri.into(), params: params.into() };
         let reply = contain(move || service.call(&method, call)).await;
         let result = reply.map_err(|panic| RpcError::new(format!("the procedure panicked: {panic}")))??;

@@ -34,7 +34,9 @@ pub use clank_core::wamp1;
 pub use config::{OnListenerTimeout, Origins, Paths};
 pub use connection::Connection;
 pub use error::{Error, Result, StartError};
-pub use event::{ClientError, ClientErrorEvent, ClientEvent, ClientRejectedEvent, LifecycleEvent, ServerEvent};
+pub use event::{
+    ClientError, ClientErrorEvent, ClientEvent, ClientRejectedEvent, LifecycleEvent, ServerEvent,
+};
 pub use handle::{Handle, Tables};
 pub use listener::{ClientEventListener, ListenerOptions};
 pub use raw::{Message, MessageHandler};

@@ -45,7 +45,10 @@ pub trait ClientEventListener: Send + Sync + 'static {
     ///
     /// With several listeners, identity and attributes of all are taken together and the first
     /// refusal ends it. An error, a panic and silence refuse, with status 500.
-    fn on_client_connecting(&self, request: &ConnectRequest) -> impl Future<Output = Result<Admission>> + Send {
+    fn on_client_connecting(
+        &self,
+        request: &ConnectRequest,
+    ) -> impl Future<Output = Result<Admission>> + Send {
         _ = request;
         Absent::<Admission>::new()
     }
@@ -180,12 +183,24 @@ impl<L: ClientEventListener> ErasedListener for Erased<L> {
 
     fn tell(self: Arc<Self>, told: Arc<Told>) -> BoxFuture<Result> {
         match told.record.kind() {
-            Kind::Connected => Box::pin(async move { self.0.on_client_connect(&ClientEvent::new(told)).await }),
-            Kind::Disconnected => Box::pin(async move { self.0.on_client_disconnect(&ClientEvent::new(told)).await }),
-            Kind::Error => Box::pin(async move { self.0.on_client_error(&ClientErrorEvent::new(told)).await }),
-            Kind::Rejected => Box::pin(async move { self.0.on_client_rejected(&ClientRejectedEvent::new(told)).await }),
-            Kind::Launched => Box::pin(async move { self.0.on_server_launched(&ServerEvent::new(told)).await }),
-            Kind::Stopping => Box::pin(async move { self.0.on_server_stopping(&ServerEvent::new(told)).await }),
+            Kind::Connected => {
+                Box::pin(async move { self.0.on_client_connect(&ClientEvent::new(told)).await })
+            }
+            Kind::Disconnected => {
+                Box::pin(async move { self.0.on_client_disconnect(&ClientEvent::new(told)).await })
+            }
+            Kind::Error => {
+                Box::pin(async move { self.0.on_client_error(&ClientErrorEvent::new(told)).await })
+            }
+            Kind::Rejected => {
+                Box::pin(async move { self.0.on_client_rejected(&ClientRejectedEvent::new(told)).await })
+            }
+            Kind::Launched => {
+                Box::pin(async move { self.0.on_server_launched(&ServerEvent::new(told)).await })
+            }
+            Kind::Stopping => {
+                Box::pin(async move { self.0.on_server_stopping(&ServerEvent::new(told)).await })
+            }
             _ => Box::pin(std::future::ready(Ok(()))),
         }
     }

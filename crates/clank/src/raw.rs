@@ -30,4 +30,3 @@ impl<F: Fn(&Connection, Message<'_>) + Send + Sync + 'static> MessageHandler for
         self(connection, message);
     }
 }
-

@@ -93,7 +93,8 @@ impl<S: Service> Procedures<S> {
             Box::pin(async move {
                 let params = call.params()?;
                 let result = procedure(service, call, params).await?;
-                PayloadBuf::from_serialize(&result).map_err(|error| RpcError::new(format!("result is no JSON: {error}")))
+                PayloadBuf::from_serialize(&result)
+                    .map_err(|error| RpcError::new(format!("result is no JSON: {error}")))
             })
         };
         self.0.insert(name, Procedure { call: Box::new(call), inline });

@@ -260,7 +260,8 @@ fn listen(addresses: &[String]) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), S
         let failed = |source| StartError::Bind { address: address.clone(), source };
         let resolved = address.to_socket_addrs().map_err(failed)?;
         let mut error = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        let listener = resolved.into_iter().find_map(|address| listen_patiently(address).map_err(|it| error = it).ok());
+        let listener =
+            resolved.into_iter().find_map(|address| listen_patiently(address).map_err(|it| error = it).ok());
         let listener = listener.ok_or(error).map_err(failed)?;
         local.push(listener.local_addr().map_err(failed)?);
         listeners.push(listener);

@@ -10,10 +10,10 @@ use clank_wire::payload::PayloadBuf;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::Result;
 use crate::connection::Connection;
 use crate::hooks::{Absent, BoxFuture, is_present_2, is_present_3};
 use crate::runtime::{Engine, Turn};
-use crate::Result;
 
 /// What becomes of a publication once its handler has seen it.
 #[derive(Clone, Debug, Default)]
@@ -122,7 +122,11 @@ fn resource_ids<'a>(connections: impl IntoIterator<Item = &'a Connection>) -> Co
 pub trait TopicHandler: Send + Sync + 'static {
     /// May `connection` subscribe? It is asked before the client becomes a member. `Ok(false)`
     /// and an error refuse; WAMP v1 has no message that would tell the client.
-    fn may_subscribe(&self, connection: &Connection, topic: &Topic) -> impl Future<Output = Result<Permit>> + Send {
+    fn may_subscribe(
+        &self,
+        connection: &Connection,
+        topic: &Topic,
+    ) -> impl Future<Output = Result<Permit>> + Send {
         _ = (connection, topic);
         Absent::<Permit>::new()
     }

@@ -20,7 +20,11 @@ pub(crate) struct Acceptor {
 }
 
 impl Acceptor {
-    pub(crate) fn new(mut listeners: Vec<TcpListener>, registry: &mio::Registry, token: mio::Token) -> io::Result<Self> {
+    pub(crate) fn new(
+        mut listeners: Vec<TcpListener>,
+        registry: &mio::Registry,
+        token: mio::Token,
+    ) -> io::Result<Self> {
         for listener in &mut listeners {
             registry.register(listener, token, mio::Interest::READABLE)?;
         }

@@ -65,9 +65,17 @@ impl Conn {
         let frame = self.close_frame(&ending);
         let deadline = cx.now + CLOSE_WAIT;
         let answered = cause == Cause::ClientClosed;
-        let error = cause.error_kind().map(|kind| Failure { kind, message: ending.reason.clone(), survived: false });
+        let error =
+            cause.error_kind().map(|kind| Failure { kind, message: ending.reason.clone(), survived: false });
         let calls_deadline = cx.now + cx.listener_limit();
-        self.closing = Some(Box::new(Closing { ending, deadline, calls_deadline, answered, written: false, shut: false }));
+        self.closing = Some(Box::new(Closing {
+            ending,
+            deadline,
+            calls_deadline,
+            answered,
+            written: false,
+            shut: false,
+        }));
         self.peer.set_closing();
         cx.engine.deregister(&self.peer);
         self.lane.discard_messages();

@@ -11,9 +11,9 @@ use bytes::Bytes;
 use clank_core::cause::{Cause, ErrorKind};
 use clank_core::event::{Body, Change, Failure, Traffic};
 use clank_core::wamp1::Session;
+use clank_wire::ws;
 use clank_wire::ws::deflate::Agreement;
 use clank_wire::ws::{CloseCode, Decoder, DecoderOptions, Event, OpCode, ProtocolError, Role};
-use clank_wire::ws;
 
 use super::admitted::Admitted;
 use super::calls::Calls;
@@ -87,7 +87,13 @@ pub(crate) struct Conn {
 
 impl Conn {
     /// Opens the connection: WELCOME is queued behind `response`, and listeners are told.
-    pub(crate) fn open(accepted: Accepted, token: Token, transport: Transport, response: Option<Bytes>, cx: &mut Cx) -> Self {
+    pub(crate) fn open(
+        accepted: Accepted,
+        token: Token,
+        transport: Transport,
+        response: Option<Bytes>,
+        cx: &mut Cx,
+    ) -> Self {
         let Accepted { names, facts, identity, attributes, wamp1, deflate, place } = accepted;
         let facts = clank_core::event::ConnectionFacts {
             connection_id: names.connection_id,
@@ -100,7 +106,8 @@ impl Conn {
         let socket = transport.socket().cloned();
         let parts = Parts { facts, session_id: names.session_id, worker: cx.worker, token, window, socket };
         let peer = Peer::new(&cx.engine, parts);
-        let options = DecoderOptions { max_message: cx.engine.limits().message.bytes(), deflate: deflate.is_some() };
+        let options =
+            DecoderOptions { max_message: cx.engine.limits().message.bytes(), deflate: deflate.is_some() };
         let session = || Session::new(names.session_id, Arc::clone(&cx.engine.settings.wamp1));
         let mut conn = Self {
             peer,
@@ -309,7 +316,11 @@ impl Conn {
         self.blocked = None;
         let dropped = self.peer.take_dropped();
         if dropped > 0 {
-            self.fail(ErrorKind::EventsDropped, &format!("{dropped} events were dropped: the client reads too slowly"), cx);
+            self.fail(
+                ErrorKind::EventsDropped,
+                &format!("{dropped} events were dropped: the client reads too slowly"),
+                cx,
+            );
         }
         if self.readable || self.lane.is_busy() {
             cx.ready.push_back(self.peer.token);
@@ -436,7 +447,9 @@ impl Conn {
     pub(super) fn tell(&mut self, change: Change, cx: &mut Cx) {
         self.sequence += 1;
         let connection = Arc::clone(&self.peer.facts);
-        let told = cx.engine.told(Body::Client { connection, sequence: self.sequence, change }, Some(self.connection()));
+        let told = cx
+            .engine
+            .told(Body::Client { connection, sequence: self.sequence, change }, Some(self.connection()));
         if cx.engine.application.listeners.next(told.record.kind(), 0).is_some() && !self.lane.tell(told) {
             cx.errors_dropped += 1;
         }

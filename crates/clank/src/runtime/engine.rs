@@ -71,7 +71,11 @@ thread_local! {
 }
 
 impl Engine {
-    pub(crate) fn new(settings: Settings, application: Application, runtime: tokio::runtime::Handle) -> Arc<Self> {
+    pub(crate) fn new(
+        settings: Settings,
+        application: Application,
+        runtime: tokio::runtime::Handle,
+    ) -> Arc<Self> {
         let now = Timestamp::from(SystemTime::now());
         let run = RunId::new(now.unix_millis(), &random());
         let bounds = Bounds::new(settings.limits.outbound.bytes(), settings.limits.buffered.bytes());
@@ -134,7 +138,13 @@ impl Engine {
     }
 
     /// What a record tells of a request: where from, where to, and the headers chosen to be kept.
-    pub(crate) fn request_facts(&self, remote: Option<SocketAddr>, path: &str, headers: &HeaderMap, protocol: Option<&Arc<str>>) -> RequestFacts {
+    pub(crate) fn request_facts(
+        &self,
+        remote: Option<SocketAddr>,
+        path: &str,
+        headers: &HeaderMap,
+        protocol: Option<&Arc<str>>,
+    ) -> RequestFacts {
         let kept = self.settings.headers_kept.iter().flat_map(|name| {
             let values = headers.get_all(name.as_str()).into_iter();
             values.filter_map(|value| Some((name.as_str(), value.to_str().ok()?)))
@@ -204,13 +214,25 @@ impl Engine {
     }
 
     /// Queues an event for a topic's subscribers.
-    pub(crate) fn publish(&self, topic: &Uri<'_>, payload: Payload<'_>, audience: &Audience, turn: &mut Turn) -> usize {
+    pub(crate) fn publish(
+        &self,
+        topic: &Uri<'_>,
+        payload: Payload<'_>,
+        audience: &Audience,
+        turn: &mut Turn,
+    ) -> usize {
         let mut fanout = Fanout::new(topic, payload, self.on_overflow(), turn);
         self.hub.publish(topic.as_str(), audience, &mut fanout)
     }
 
     /// Queues an event for one connection.
-    pub(crate) fn send_event(&self, peer: &Arc<Peer>, topic: &Uri<'_>, payload: Payload<'_>, turn: &mut Turn) {
+    pub(crate) fn send_event(
+        &self,
+        peer: &Arc<Peer>,
+        topic: &Uri<'_>,
+        payload: Payload<'_>,
+        turn: &mut Turn,
+    ) {
         use clank_core::subscription::Deliver;
         Fanout::new(topic, payload, self.on_overflow(), turn).deliver(peer.id(), peer);
     }

@@ -56,7 +56,12 @@ pub(crate) struct Upgraded {
 
 impl Http {
     pub(crate) fn new(socket: TcpStream, remote: SocketAddr, waker: Waker, cx: &Cx) -> Self {
-        let wire = Rc::new(RefCell::new(Wire { socket: Some(socket), out: Vec::new(), partial: false, served: false }));
+        let wire = Rc::new(RefCell::new(Wire {
+            socket: Some(socket),
+            out: Vec::new(),
+            partial: false,
+            served: false,
+        }));
         let accepted = Rc::new(RefCell::new(None));
         let responder = Responder::new(&cx.engine, Some(remote), &accepted, &wire);
         let limits = cx.engine.limits();
@@ -106,14 +111,21 @@ impl Http {
         let served = {
             let mut wire = self.wire.borrow_mut();
             if wire.out.is_empty() && !wire.served {
-                wire.out.extend_from_slice(b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+                wire.out.extend_from_slice(
+                    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+                );
             }
             _ = wire.write();
             wire.served && !wire.partial
         };
         // A connection that is kept alive after a page was served just ends.
         if !served {
-            reject(&self.engine, Some(self.remote), Cause::HandshakeTimeout, "the handshake was not complete in time");
+            reject(
+                &self.engine,
+                Some(self.remote),
+                Cause::HandshakeTimeout,
+                "the handshake was not complete in time",
+            );
         }
     }
 
@@ -186,7 +198,11 @@ impl Wire {
 pub(crate) struct Io(Rc<RefCell<Wire>>);
 
 impl hyper::rt::Read for Io {
-    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, mut buffer: hyper::rt::ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        mut buffer: hyper::rt::ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
         let mut wire = self.0.borrow_mut();
         let mut bytes = [0; 4096];
         let room = buffer.remaining().min(bytes.len());

@@ -138,7 +138,9 @@ impl<M: Member> Hub<M> {
     }
 
     pub(crate) fn members(&self, uri: &str) -> Vec<Arc<M>> {
-        let members = |cell: Arc<Cell<M>>| lock(&cell.state).members.members().map(|(_, member)| Arc::clone(member)).collect();
+        let members = |cell: Arc<Cell<M>>| {
+            lock(&cell.state).members.members().map(|(_, member)| Arc::clone(member)).collect()
+        };
         self.find(uri).map(members).unwrap_or_default()
     }
 

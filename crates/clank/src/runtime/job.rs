@@ -58,12 +58,14 @@ impl Failed {
     /// The kind and message of the error event; `None` if nobody needs to hear of it.
     pub(crate) fn describe(self, who: Who) -> Option<(ErrorKind, String)> {
         let (name, kinds) = match who {
-            Who::Listener => {
-                ("listener", [ErrorKind::ListenerFailed, ErrorKind::ListenerPanicked, ErrorKind::ListenerTimedOut])
-            }
-            Who::Handler => {
-                ("handler", [ErrorKind::HandlerFailed, ErrorKind::HandlerPanicked, ErrorKind::HandlerTimedOut])
-            }
+            Who::Listener => (
+                "listener",
+                [ErrorKind::ListenerFailed, ErrorKind::ListenerPanicked, ErrorKind::ListenerTimedOut],
+            ),
+            Who::Handler => (
+                "handler",
+                [ErrorKind::HandlerFailed, ErrorKind::HandlerPanicked, ErrorKind::HandlerTimedOut],
+            ),
         };
         let [failed, panicked, timed_out] = kinds;
         match self {
@@ -97,7 +99,13 @@ impl Ticket {
 
     /// Runs `job`, which contains its own failures. If `inline`, it is first polled here and now.
     /// `dropped` is told if it is dropped before its end.
-    pub(crate) fn run<F>(self, runtime: &tokio::runtime::Handle, inline: bool, job: F, dropped: Done) -> Started
+    pub(crate) fn run<F>(
+        self,
+        runtime: &tokio::runtime::Handle,
+        inline: bool,
+        job: F,
+        dropped: Done,
+    ) -> Started
     where
         F: Future<Output = Done> + Send + 'static,
     {

@@ -45,7 +45,11 @@ impl Engine {
         if !self.is_heard(&told) {
             return;
         }
-        let inline = self.application.listeners.next(told.record.kind(), 0).is_some_and(|(_, first)| first.options.inline);
+        let inline = self
+            .application
+            .listeners
+            .next(told.record.kind(), 0)
+            .is_some_and(|(_, first)| first.options.inline);
         let mut tell = Box::pin(Arc::clone(self).tell(told));
         let _runtime = self.runtime.enter();
         if inline && tell.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
@@ -67,7 +71,11 @@ impl Engine {
         Ok(admission)
     }
 
-    async fn ask_one(&self, registration: &Registration, request: ConnectRequest) -> Result<Admission, Failed> {
+    async fn ask_one(
+        &self,
+        registration: &Registration,
+        request: ConnectRequest,
+    ) -> Result<Admission, Failed> {
         let listener = Arc::clone(&registration.listener);
         let ask = outcome(move || listener.connecting(request));
         match tokio::time::timeout(self.listener_limit(), ask).await {
@@ -80,4 +88,3 @@ impl Engine {
         self.limits().listener.duration()
     }
 }
-

@@ -158,7 +158,13 @@ impl Outbound {
 
     /// Appends a frame that carries a message of so many bytes. The order of calls is the order on
     /// the wire.
-    pub(crate) fn push(&self, frame: Bytes, message: usize, on_overflow: OnOverflow, bounds: &Bounds) -> Push {
+    pub(crate) fn push(
+        &self,
+        frame: Bytes,
+        message: usize,
+        on_overflow: OnOverflow,
+        bounds: &Bounds,
+    ) -> Push {
         let mut inner = lock(&self.0);
         if inner.sealed || inner.state == State::Closed {
             return Push::Closed;
@@ -335,7 +341,11 @@ impl Inner {
                 false => Flushed::Idle,
             });
         }
-        Ok(Batch { frames: std::mem::take(&mut self.queue), offset: std::mem::take(&mut self.offset), bytes: self.waiting })
+        Ok(Batch {
+            frames: std::mem::take(&mut self.queue),
+            offset: std::mem::take(&mut self.offset),
+            bytes: self.waiting,
+        })
     }
 
     /// Takes `bytes` written ones out of the batch.
@@ -389,7 +399,8 @@ impl Batch {
             return sink.write(scratch);
         }
         let mut slices = [IoSlice::new(&[]); SLICES];
-        let count = slices.iter_mut().zip(self.parts()).map(|(slice, part)| *slice = IoSlice::new(part)).count();
+        let count =
+            slices.iter_mut().zip(self.parts()).map(|(slice, part)| *slice = IoSlice::new(part)).count();
         sink.write_vectored(slices.get(..count).unwrap_or_default())
     }
 

@@ -96,11 +96,16 @@ impl Refused {
             HandshakeError::WebSocketVersion => Cause::VersionUnsupported,
             _ => Cause::HandshakeMalformed,
         };
-        Self { status: error.status(), headers: error.headers().collect(), ..Self::new(cause, error.to_string()) }
+        Self {
+            status: error.status(),
+            headers: error.headers().collect(),
+            ..Self::new(cause, error.to_string())
+        }
     }
 
     fn by_listener(refusal: Refusal) -> Self {
-        let cause = if refusal.status == StatusCode::UNAUTHORIZED { Cause::Unauthorised } else { Cause::Rejected };
+        let cause =
+            if refusal.status == StatusCode::UNAUTHORIZED { Cause::Unauthorised } else { Cause::Rejected };
         Self { status: refusal.status, ..Self::new(cause, refusal.reason) }
     }
 
@@ -114,11 +119,22 @@ impl Refused {
     }
 
     /// Tells the listeners, and makes the response.
-    pub(crate) fn tell(self, engine: &Arc<Engine>, remote: Option<SocketAddr>, request: &request::Parts) -> Response<Body> {
+    pub(crate) fn tell(
+        self,
+        engine: &Arc<Engine>,
+        remote: Option<SocketAddr>,
+        request: &request::Parts,
+    ) -> Response<Body> {
         let facts = engine.request_facts(remote, request.uri.path(), &request.headers, None);
         let names = self.names.unwrap_or_else(|| engine.name());
         let status = Some(self.status.as_u16());
-        tell_rejection(engine, Rejection { http_status: status, ..Rejection::new(names.connection_id, facts, self.cause, &self.reason) });
+        tell_rejection(
+            engine,
+            Rejection {
+                http_status: status,
+                ..Rejection::new(names.connection_id, facts, self.cause, &self.reason)
+            },
+        );
         let mut response = text(self.status, self.reason);
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         response.headers_mut().extend(self.headers);
@@ -146,7 +162,8 @@ pub(crate) async fn decide(
     if engine.is_draining() {
         return Err(Refused::new(Cause::ServerShutdown, "the server is stopping"));
     }
-    let upgrade = handshake::check(&request.method, &request.uri, request.version, &request.headers).map_err(Refused::handshake)?;
+    let upgrade = handshake::check(&request.method, &request.uri, request.version, &request.headers)
+        .map_err(Refused::handshake)?;
     if !engine.settings.paths.serve(request.uri.path()) {
         return Err(Refused::new(Cause::PathUnknown, "no WebSocket is served on this path"));
     }
@@ -170,7 +187,10 @@ pub(crate) async fn decide(
     let name = protocol.map(|_| &engine.settings.wamp1_name);
     let facts = engine.request_facts(remote, request.uri.path(), &request.headers, name);
     let Admission { identity, attributes, .. } = admission;
-    Ok((response, Accepted { names, facts, identity, attributes, wamp1: protocol.is_some(), deflate: agreement, place }))
+    Ok((
+        response,
+        Accepted { names, facts, identity, attributes, wamp1: protocol.is_some(), deflate: agreement, place },
+    ))
 }
 
 /// The subprotocol that both speak; `None`: none, for the raw handler.
@@ -230,7 +250,11 @@ impl<T> Drop for AbortOnDrop<T> {
     }
 }
 
-fn switching_protocols(upgrade: &Upgrade, protocol: Option<&'static str>, agreement: Option<&Agreement>) -> Response<Body> {
+fn switching_protocols(
+    upgrade: &Upgrade,
+    protocol: Option<&'static str>,
+    agreement: Option<&Agreement>,
+) -> Response<Body> {
     let mut response = Response::new(Body(None));
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
@@ -243,7 +267,8 @@ fn switching_protocols(upgrade: &Upgrade, protocol: Option<&'static str>, agreem
     if let Some(protocol) = protocol {
         headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol));
     }
-    if let Some(value) = agreement.and_then(|agreement| HeaderValue::try_from(agreement.header_value()).ok()) {
+    if let Some(value) = agreement.and_then(|agreement| HeaderValue::try_from(agreement.header_value()).ok())
+    {
         headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, value);
     }
     response
@@ -254,7 +279,8 @@ fn page(engine: &Engine, request: &request::Parts) -> Response<Body> {
     let headers = &request.headers;
     if headers.contains_key(header::CONTENT_LENGTH) && headers.contains_key(header::TRANSFER_ENCODING) {
         // Two readers could disagree on where this request ends (RFC 9112, 6.3).
-        let mut response = text(StatusCode::BAD_REQUEST, "Content-Length together with Transfer-Encoding".into());
+        let mut response =
+            text(StatusCode::BAD_REQUEST, "Content-Length together with Transfer-Encoding".into());
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         return response;
     }
@@ -272,7 +298,8 @@ fn page(engine: &Engine, request: &request::Parts) -> Response<Body> {
         path => match engine.application.pages.get(path) {
             Some(page) => with_type(StatusCode::OK, page.body.clone(), page.content_type),
             None if engine.settings.paths.serve(path) => {
-                let mut response = text(StatusCode::UPGRADE_REQUIRED, "this is a WebSocket: connect with ws://\n".into());
+                let mut response =
+                    text(StatusCode::UPGRADE_REQUIRED, "this is a WebSocket: connect with ws://\n".into());
                 response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
                 response
             }

@@ -7,8 +7,8 @@ use clank_core::event::Change;
 use clank_core::subscription::Audience;
 use clank_core::topic::Uri;
 use clank_core::wamp1::{Action, Call as CallRequest, Request, Violation};
-use clank_wire::wamp1::{CallError, CallResult};
 use clank_wire::payload::Payload;
+use clank_wire::wamp1::{CallError, CallResult};
 use clank_wire::ws::OpCode;
 use clank_wire::ws::deflate::WindowBits;
 
@@ -99,7 +99,11 @@ impl Conn {
             Ok(true) => {}
             Ok(false) | Err(NotSubscribed::Closing) => return,
             Err(error @ NotSubscribed::TooMany(_)) => {
-                return self.fail(ErrorKind::LimitExceeded, &format!("not subscribed to {topic}: {error}"), cx);
+                return self.fail(
+                    ErrorKind::LimitExceeded,
+                    &format!("not subscribed to {topic}: {error}"),
+                    cx,
+                );
             }
         }
         self.tell(Change::Subscribed(topic.as_str().into()), cx);
@@ -128,7 +132,8 @@ impl Conn {
         match handler(&topic, cx) {
             Some(entry) if entry.hooks.publish => {
                 let (topic, event) = (topic.into_owned(), Event(payload.to_buf()));
-                let publication = Publication { event: event.clone(), audience: crate::topic::Audience(audience.clone()) };
+                let publication =
+                    Publication { event: event.clone(), audience: crate::topic::Audience(audience.clone()) };
                 let (connection, view) = (self.connection(), view(&topic, cx));
                 let see = move || entry.handler.publish(connection, view, publication);
                 self.start(Job::Publish { topic, event, audience }, false, see, Done::Published, cx);
@@ -142,14 +147,21 @@ impl Conn {
     fn call(&mut self, request: &CallRequest<'_>, cx: &mut Cx) {
         let mut params = Vec::new();
         request.params.write(&mut params);
-        let call = Call { caller: Some(self.connection()), uri: request.procedure.uri().as_str().into(), params: params.into() };
+        let call = Call {
+            caller: Some(self.connection()),
+            uri: request.procedure.uri().as_str().into(),
+            params: params.into(),
+        };
         let answer = Answer { id: request.id.as_ref().into(), window: self.peer.window, call: call.clone() };
         let Some((service, method)) = request.procedure.address() else {
-            let error = RpcError::new("Incorrectly formatted Topic name").code(400).detail("topic_name", call.uri());
+            let error =
+                RpcError::new("Incorrectly formatted Topic name").code(400).detail("topic_name", call.uri());
             return self.answer(answer.done(Ok(Err(error))), cx);
         };
         let service = cx.engine.application.services.get(service).cloned();
-        let Some((service, inline)) = service.and_then(|service| service.inline(method).map(|inline| (service, inline))) else {
+        let Some((service, inline)) =
+            service.and_then(|service| service.inline(method).map(|inline| (service, inline)))
+        else {
             return self.answer(answer.done(Ok(Err(RpcError::not_found()))), cx);
         };
         if self.calls.count() >= cx.engine.limits().calls_in_flight.count() {
@@ -164,7 +176,9 @@ impl Conn {
             let reply = contain(move || service.call(&method, call)).await;
             answer.done(reply.map_err(Failed::Panicked))
         };
-        match Engine::inline(&mut cx.turn, || ticket.run(&runtime, inline, job, Done::Told(Err(Failed::Dropped)))) {
+        match Engine::inline(&mut cx.turn, || {
+            ticket.run(&runtime, inline, job, Done::Told(Err(Failed::Dropped)))
+        }) {
             Started::Finished(done) => self.answer(done, cx),
             Started::Running(abort) => self.calls.insert(number, abort),
         }
@@ -230,7 +244,9 @@ impl Conn {
         if told.is_stopped() {
             return;
         }
-        let Some((index, registration)) = cx.engine.application.listeners.next(told.record.kind(), at) else { return };
+        let Some((index, registration)) = cx.engine.application.listeners.next(told.record.kind(), at) else {
+            return;
+        };
         let registration = registration.clone();
         let job = Job::Tell { told: Arc::clone(&told), next: index + 1 };
         let inline = registration.options.inline;
@@ -316,7 +332,9 @@ impl Answer {
         };
         let mut message = Vec::new();
         match &reply {
-            Ok(result) => CallResult { id: self.id.as_ref().into(), result: result.as_payload() }.encode(&mut message),
+            Ok(result) => {
+                CallResult { id: self.id.as_ref().into(), result: result.as_payload() }.encode(&mut message)
+            }
             Err(error) => {
                 let details = error.to_details(&self.call);
                 let uri = self.call.uri().into();

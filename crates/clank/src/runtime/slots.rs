@@ -62,7 +62,10 @@ impl<T> Slots<T> {
     }
 
     pub(crate) fn tokens(&self) -> Vec<Token> {
-        let token = |(index, (generation, _)): (usize, &(u32, T))| Token { index: index as u32, generation: *generation };
+        let token = |(index, (generation, _)): (usize, &(u32, T))| Token {
+            index: index as u32,
+            generation: *generation,
+        };
         self.slab.iter().map(token).collect()
     }
 }

@@ -91,7 +91,10 @@ impl Transport {
 }
 
 impl Owned {
-    fn poll<T>(&self, poll: impl FnOnce(Pin<&mut dyn Stream>, &mut Context<'_>) -> Poll<io::Result<T>>) -> io::Result<T> {
+    fn poll<T>(
+        &self,
+        poll: impl FnOnce(Pin<&mut dyn Stream>, &mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> io::Result<T> {
         let mut stream = self.stream.borrow_mut();
         let stream = stream.as_deref_mut().ok_or(io::ErrorKind::NotConnected)?;
         match poll(Pin::new(stream), &mut Context::from_waker(&self.waker)) {

@@ -61,7 +61,12 @@ pub(crate) struct Fanout<'a> {
 const WINDOWS: usize = 7;
 
 impl<'a> Fanout<'a> {
-    pub(crate) fn new(topic: &Uri<'_>, payload: Payload<'_>, on_overflow: OnOverflow, turn: &'a mut Turn) -> Self {
+    pub(crate) fn new(
+        topic: &Uri<'_>,
+        payload: Payload<'_>,
+        on_overflow: OnOverflow,
+        turn: &'a mut Turn,
+    ) -> Self {
         let hint = topic.as_str().len() + payload.value_len() + 8;
         let event = Event { topic: topic.as_str().into(), payload };
         let plain = ws::build_frame(OpCode::Text, hint, |out| event.encode(out));
@@ -73,7 +78,9 @@ impl<'a> Fanout<'a> {
         let index = usize::from(window.as_u8()).saturating_sub(9).min(WINDOWS - 1);
         let plain = &self.plain;
         // `index` is below `WINDOWS`.
-        self.compressed[index].get_or_insert_with(|| compress(OpCode::Text, window, ws::payload(plain))).clone()
+        self.compressed[index]
+            .get_or_insert_with(|| compress(OpCode::Text, window, ws::payload(plain)))
+            .clone()
     }
 }
 

@@ -58,7 +58,13 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    pub(crate) fn new(poll: Poll, engine: Arc<Engine>, mailbox: Arc<Mailbox>, number: usize, acceptor: Option<Acceptor>) -> Self {
+    pub(crate) fn new(
+        poll: Poll,
+        engine: Arc<Engine>,
+        mailbox: Arc<Mailbox>,
+        number: usize,
+        acceptor: Option<Acceptor>,
+    ) -> Self {
         Self {
             poll,
             slots: Slots::new(),
@@ -221,7 +227,9 @@ impl Worker {
             Command::Sealed(token) => self.with(token, |conn, _| conn.on_sealed()),
             Command::Blocked(token) => self.with(token, Conn::on_blocked),
             Command::Close { token, code, reason } => {
-                self.with(token, |conn, cx| conn.close(Ending::new(Cause::ServerClosed, &reason).code(code), cx));
+                self.with(token, |conn, cx| {
+                    conn.close(Ending::new(Cause::ServerClosed, &reason).code(code), cx)
+                });
             }
             Command::Wake(token) => {
                 if let Some(Slot::Open(conn)) = self.slots.find(token) {
@@ -229,7 +237,9 @@ impl Worker {
                 }
                 self.drive(token, true, true);
             }
-            Command::Done { token, ticket, done } => self.with(token, |conn, cx| conn.on_done(ticket, done, cx)),
+            Command::Done { token, ticket, done } => {
+                self.with(token, |conn, cx| conn.on_done(ticket, done, cx))
+            }
             Command::Drain { window } => self.drain(window),
             Command::Stop => self.stopped = true,
         }
@@ -255,7 +265,9 @@ impl Worker {
         let workers = engine.mailboxes();
         self.next_worker = (self.next_worker + 1) % workers.len().max(1);
         match workers.get(self.next_worker) {
-            Some(mailbox) if self.next_worker != self.cx.worker => mailbox.send(Command::Accepted(socket, remote)),
+            Some(mailbox) if self.next_worker != self.cx.worker => {
+                mailbox.send(Command::Accepted(socket, remote))
+            }
             _ => self.welcome(socket, remote),
         }
     }
@@ -266,7 +278,8 @@ impl Worker {
         let mut deadline = u64::MAX;
         let mut registered = Ok(());
         let token = self.slots.insert(|token| {
-            registered = registry.register(&mut socket, token.to_mio(), Interest::READABLE | Interest::WRITABLE);
+            registered =
+                registry.register(&mut socket, token.to_mio(), Interest::READABLE | Interest::WRITABLE);
             let http = Http::new(socket, remote, ConnectionWaker::waker(&cx.mailbox, token), cx);
             deadline = http.deadline();
             Slot::Http(Box::new(http))
@@ -285,10 +298,16 @@ impl Worker {
         let token = self.slots.insert(|token| {
             let transport = match carrier {
                 Carrier::Socket(mut socket) => {
-                    registered = registry.register(&mut socket, token.to_mio(), Interest::READABLE | Interest::WRITABLE);
+                    registered = registry.register(
+                        &mut socket,
+                        token.to_mio(),
+                        Interest::READABLE | Interest::WRITABLE,
+                    );
                     Transport::Direct(Arc::new(socket))
                 }
-                Carrier::Stream(stream) => Transport::owned(stream, ConnectionWaker::waker(&cx.mailbox, token)),
+                Carrier::Stream(stream) => {
+                    Transport::owned(stream, ConnectionWaker::waker(&cx.mailbox, token))
+                }
             };
             Slot::Open(Box::new(Conn::open(accepted, token, transport, None, cx)))
         });
@@ -375,7 +394,9 @@ impl Worker {
             Flushed::Recovered if own => self.with(peer.token, Conn::on_flushed),
             Flushed::Blocked if own => self.with(peer.token, Conn::on_blocked),
             Flushed::Sealed if own => self.with(peer.token, |conn, _| conn.on_sealed()),
-            Flushed::Failed(error) if own => self.with(peer.token, |conn, cx| conn.on_write_failed(&error, cx)),
+            Flushed::Failed(error) if own => {
+                self.with(peer.token, |conn, cx| conn.on_write_failed(&error, cx))
+            }
             Flushed::Blocked => self.tell_owner(peer, Command::Blocked(peer.token)),
             Flushed::Sealed => self.tell_owner(peer, Command::Sealed(peer.token)),
             // The owner finds out by reading.
@@ -394,7 +415,8 @@ impl Worker {
 fn refuse(socket: &mut TcpStream, cause: Cause) {
     use std::io::Write;
 
-    let status = if cause == Cause::AddressLimit { "429 Too Many Requests" } else { "503 Service Unavailable" };
+    let status =
+        if cause == Cause::AddressLimit { "429 Too Many Requests" } else { "503 Service Unavailable" };
     let response = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
     // A fresh socket has room for it; if not, the client sees the end of the connection.
     _ = socket.write(response.as_bytes());
