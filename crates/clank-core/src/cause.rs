@@ -4,6 +4,8 @@
 //! label, log level, error event and documentation are columns of it, so that
 //! none of them can disagree with another.
 
+mod blame;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -76,10 +78,7 @@ pub struct UnknownLabel {
 
 impl UnknownLabel {
     pub(crate) fn new(what: &'static str, label: &str) -> Self {
-        Self {
-            what,
-            label: label.into(),
-        }
+        Self { what, label: label.into() }
     }
 }
 
@@ -192,7 +191,8 @@ macro_rules! causes {
                 match self { $(Self::$variant => $code,)+ }
             }
 
-            /// The HTTP status that answers a handshake refused for this cause.
+            /// The HTTP status that answers a handshake refused for this cause, unless
+            /// a listener or what was wrong with the request gave a more exact one.
             ///
             /// `None`: the cause refuses no handshake, or nobody is left to read
             /// an answer.
@@ -222,9 +222,7 @@ macro_rules! causes {
     };
 }
 
-use ErrorKind::{
-    Internal, LimitExceeded, Malformed, MessageTooBig, Overload, Protocol, SlowConsumer,
-};
+use ErrorKind::{Internal, LimitExceeded, Malformed, MessageTooBig, Overload, Protocol, SlowConsumer};
 
 // Codes: RFC 6455, 7.4.1, and IANA's registry for 1013 (try again later), 3000
 // (unauthorized) and 3003 (forbidden).
@@ -343,10 +341,7 @@ mod tests {
         let kinds: Vec<_> = ErrorKind::ALL.iter().map(|kind| kind.label()).collect();
         assert_eq!(kinds.iter().collect::<HashSet<_>>().len(), kinds.len());
         for label in labels.into_iter().chain(kinds) {
-            assert!(
-                label.chars().all(|c| c.is_ascii_lowercase() || c == '_'),
-                "{label}"
-            );
+            assert!(label.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{label}");
         }
     }
 
@@ -379,10 +374,7 @@ mod tests {
             let Some(code) = cause.close_code() else {
                 continue;
             };
-            assert!(
-                matches!(code, 1000..=1003 | 1005..=1014 | 3000..=4999),
-                "{cause}: {code}"
-            );
+            assert!(matches!(code, 1000..=1003 | 1005..=1014 | 3000..=4999), "{cause}: {code}");
             assert_eq!(cause.sends_close(), !matches!(code, 1005 | 1006), "{cause}");
         }
     }
@@ -390,12 +382,7 @@ mod tests {
     #[test]
     fn statuses_are_errors() {
         for cause in Cause::ALL {
-            assert!(
-                cause
-                    .http_status()
-                    .is_none_or(|status| (400..600).contains(&status)),
-                "{cause}"
-            );
+            assert!(cause.http_status().is_none_or(|status| (400..600).contains(&status)), "{cause}");
         }
     }
 
@@ -409,10 +396,7 @@ mod tests {
 
     #[test]
     fn an_error_event_precedes_only_the_end_of_an_open_connection() {
-        for cause in Cause::ALL
-            .iter()
-            .filter(|cause| cause.error_kind().is_some())
-        {
+        for cause in Cause::ALL.iter().filter(|cause| cause.error_kind().is_some()) {
             assert!(cause.close_code().is_some(), "{cause}");
             assert_eq!(cause.initiator(), Initiator::Server, "{cause}");
         }

@@ -25,6 +25,7 @@ pub const CONNECTING: &str = "clank.client.connecting";
 
 /// What a record tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum EventKind {
     /// `clank.client.connected`
     Connected,
@@ -243,19 +244,8 @@ impl Disconnected {
 
 impl Rejection {
     /// A refusal with the cause's HTTP status.
-    pub fn new(
-        connection_id: ConnectionId,
-        request: RequestFacts,
-        cause: Cause,
-        reason: &str,
-    ) -> Self {
-        Self {
-            connection_id,
-            request,
-            cause,
-            http_status: cause.http_status(),
-            reason: reason.into(),
-        }
+    pub fn new(connection_id: ConnectionId, request: RequestFacts, cause: Cause, reason: &str) -> Self {
+        Self { connection_id, request, cause, http_status: cause.http_status(), reason: reason.into() }
     }
 }
 
@@ -263,11 +253,7 @@ impl Event {
     /// The event's name in the whole world; the same on every repetition.
     pub fn id(&self) -> EventId {
         match &self.body {
-            Body::Client {
-                connection,
-                sequence,
-                change,
-            } => match change {
+            Body::Client { connection, sequence, change } => match change {
                 Change::Connected => EventId::Open(connection.connection_id),
                 Change::Disconnected(_) => EventId::Close(connection.connection_id),
                 Change::Error(_) | Change::Subscribed(_) | Change::Unsubscribed(_) => {

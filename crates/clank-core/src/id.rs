@@ -19,11 +19,7 @@ pub struct InvalidId {
 
 impl InvalidId {
     fn new(what: &'static str, want: &'static str, text: &str) -> Self {
-        Self {
-            what,
-            want,
-            text: text.into(),
-        }
+        Self { what, want, text: text.into() }
     }
 }
 
@@ -76,9 +72,8 @@ impl Serialize for ResourceId {
 impl<'de> Deserialize<'de> for ResourceId {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let id = u64::deserialize(from)?;
-        Self::new(id).ok_or_else(|| {
-            serde::de::Error::custom(format_args!("{id} is no resource id: 1 to 2^53 - 1"))
-        })
+        Self::new(id)
+            .ok_or_else(|| serde::de::Error::custom(format_args!("{id} is no resource id: 1 to 2^53 - 1")))
     }
 }
 
@@ -171,6 +166,13 @@ impl NodeId {
     }
 }
 
+impl Default for NodeId {
+    /// The name of a node that was given none: `clank`.
+    fn default() -> Self {
+        Self("clank".into())
+    }
+}
+
 impl fmt::Display for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -181,16 +183,11 @@ impl FromStr for NodeId {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        let is_allowed =
-            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
         if (1..=Self::MAX_BYTES).contains(&text.len()) && text.bytes().all(is_allowed) {
             Ok(Self(text.into()))
         } else {
-            Err(InvalidId::new(
-                "node name",
-                "1 to 64 of the characters A-Z a-z 0-9 . _ -",
-                text,
-            ))
+            Err(InvalidId::new("node name", "1 to 64 of the characters A-Z a-z 0-9 . _ -", text))
         }
     }
 }
@@ -252,11 +249,7 @@ impl FromStr for EventId {
                 let sequence: u64 = digits.parse().map_err(|_| invalid())?;
                 let id = Self::Within(subject.parse()?, sequence);
                 // "+2" and "02" would be second names for the same event
-                if id.to_string() == text {
-                    Ok(id)
-                } else {
-                    Err(invalid())
-                }
+                if id.to_string() == text { Ok(id) } else { Err(invalid()) }
             }
         }
     }
@@ -275,19 +268,10 @@ mod tests {
 
     #[test]
     fn resource_ids_stay_within_what_json_readers_hold() {
-        assert_eq!(
-            ResourceId::new(ResourceId::MAX).unwrap().value(),
-            9_007_199_254_740_991
-        );
-        assert_eq!(
-            serde_json::from_str::<ResourceId>("12").unwrap().value(),
-            12
-        );
+        assert_eq!(ResourceId::new(ResourceId::MAX).unwrap().value(), 9_007_199_254_740_991);
+        assert_eq!(serde_json::from_str::<ResourceId>("12").unwrap().value(), 12);
         for refused in ["0", "9007199254740992", "-1", "1.5", "\"1\""] {
-            assert!(
-                serde_json::from_str::<ResourceId>(refused).is_err(),
-                "{refused}"
-            );
+            assert!(serde_json::from_str::<ResourceId>(refused).is_err(), "{refused}");
         }
         assert_eq!(size_of::<Option<ResourceId>>(), 8);
     }
@@ -317,10 +301,7 @@ mod tests {
 
     #[test]
     fn node_names_are_safe_in_urls_and_subjects() {
-        assert_eq!(
-            "eu-1.example".parse::<NodeId>().unwrap().as_str(),
-            "eu-1.example"
-        );
+        assert_eq!("eu-1.example".parse::<NodeId>().unwrap().as_str(), "eu-1.example");
         for refused in ["", "a b", "a/b", "é", &"x".repeat(65)] {
             assert!(refused.parse::<NodeId>().is_err(), "{refused}");
         }
@@ -341,10 +322,7 @@ mod tests {
             assert_eq!(id.to_string().parse(), Ok(id));
         }
         for suffix in ["", "opened", "+2", "02", "-1", "2.open"] {
-            assert!(
-                format!("{connection}.{suffix}").parse::<EventId>().is_err(),
-                "{suffix}"
-            );
+            assert!(format!("{connection}.{suffix}").parse::<EventId>().is_err(), "{suffix}");
         }
     }
 

@@ -4,9 +4,7 @@
 
 mod quantity;
 
-pub use quantity::{
-    Count, GIB, HOUR, KIB, MIB, MINUTE, Period, Quantity, QuantityError, SECOND, Size, Unit,
-};
+pub use quantity::{Count, GIB, HOUR, KIB, MIB, MINUTE, Period, Quantity, QuantityError, SECOND, Size, Unit};
 
 /// What becomes of a client whose outbound queue is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,6 +51,12 @@ pub struct Limits {
     pub subscriptions: Count<1, 1_000_000>,
     /// Prefixes that a WAMP v1 session has defined.
     pub prefixes: Count<1, 100_000>,
+    /// Bytes of those prefixes and of what they stand for.
+    pub prefix_bytes: Size<256, { 16 * MIB }>,
+    /// Bytes of a WAMP v1 call's id.
+    pub call_id: Size<16, { 64 * KIB }>,
+    /// Sessions that a publication excludes, and as many again that it names as eligible.
+    pub listed_sessions: Count<1, 1_000_000>,
     /// Bytes of a topic's or procedure's URI.
     pub uri: Size<16, { 64 * KIB }>,
     /// Calls of a connection that wait for their results.
@@ -103,6 +107,9 @@ impl Limits {
 
         subscriptions: Count::of(1_000),
         prefixes: Count::of(100),
+        prefix_bytes: Size::of(16 * KIB),
+        call_id: Size::of(256),
+        listed_sessions: Count::of(1_000),
         uri: Size::of(KIB),
         calls_in_flight: Count::of(100),
         inbox: Count::of(64),

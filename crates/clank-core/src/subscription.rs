@@ -67,9 +67,7 @@ pub struct Connections(Vec<u64>);
 impl<M> Subscription<M> {
     /// Nobody has subscribed.
     pub fn new() -> Self {
-        Subscription {
-            members: IndexMap::default(),
-        }
+        Subscription { members: IndexMap::default() }
     }
 
     /// Adds a member. False if it already was one, which then stays as it is.
@@ -105,18 +103,14 @@ impl<M> Subscription<M> {
 
     /// The members with their connections, in no particular order.
     pub fn members(&self) -> impl Iterator<Item = (u64, &M)> {
-        self.members
-            .iter()
-            .map(|(connection, member)| (*connection, member))
+        self.members.iter().map(|(connection, member)| (*connection, member))
     }
 
     /// Hands what is published to each member of the audience, once, and says how many they were.
     pub fn publish(&self, audience: &Audience, out: &mut impl Deliver<M>) -> usize {
         match &audience.eligible {
             None => self.publish_to_members(audience, out),
-            Some(eligible) if eligible.count() > self.count() => {
-                self.publish_to_members(audience, out)
-            }
+            Some(eligible) if eligible.count() > self.count() => self.publish_to_members(audience, out),
             Some(eligible) => self.publish_to_eligible(eligible, audience, out),
         }
     }
@@ -140,10 +134,7 @@ impl<M> Subscription<M> {
         out: &mut impl Deliver<M>,
     ) -> usize {
         let mut receivers = 0;
-        for connection in eligible
-            .iter()
-            .filter(|connection| !audience.exclude.has(*connection))
-        {
+        for connection in eligible.iter().filter(|connection| !audience.exclude.has(*connection)) {
             if let Some(member) = self.members.get(&connection) {
                 out.deliver(connection, member);
                 receivers += 1;
@@ -167,18 +158,12 @@ impl Audience {
 
     /// All subscribers except one, who need not be a subscriber.
     pub fn everyone_but(connection: u64) -> Self {
-        Audience {
-            exclude: [connection].into_iter().collect(),
-            eligible: None,
-        }
+        Audience { exclude: [connection].into_iter().collect(), eligible: None }
     }
 
     /// Whether the connection hears an event, given that it has subscribed.
     pub fn has(&self, connection: u64) -> bool {
-        let eligible = self
-            .eligible
-            .as_ref()
-            .is_none_or(|eligible| eligible.has(connection));
+        let eligible = self.eligible.as_ref().is_none_or(|eligible| eligible.has(connection));
         eligible && !self.exclude.has(connection)
     }
 }

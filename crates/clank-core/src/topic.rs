@@ -57,15 +57,12 @@ impl<'a> Uri<'a> {
             return Err(InvalidUri::Empty);
         }
         if text.len() > max_bytes {
-            return Err(InvalidUri::TooLong {
-                bytes: text.len(),
-                max_bytes,
-            });
+            return Err(InvalidUri::TooLong { bytes: text.len(), max_bytes });
         }
-        if let Some(at) = text.find(char::is_control) {
-            return Err(InvalidUri::Control { at });
+        match control_character(&text) {
+            Some(at) => Err(InvalidUri::Control { at }),
+            None => Ok(Uri(text)),
         }
-        Ok(Uri(text))
     }
 
     /// The text of the URI.
@@ -100,4 +97,13 @@ impl fmt::Display for Uri<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Where the first control character stands. Every message names a URI, and most are ASCII, in
+/// which bytes can be compared without decoding characters.
+fn control_character(text: &str) -> Option<usize> {
+    if text.is_ascii() && !text.bytes().any(|byte| byte.is_ascii_control()) {
+        return None;
+    }
+    text.find(char::is_control)
 }

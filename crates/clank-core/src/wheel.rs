@@ -53,12 +53,7 @@ struct Entry<T> {
 impl<T> Wheel<T> {
     /// An empty wheel that stands at tick `now`.
     pub const fn new(now: u64) -> Self {
-        Self {
-            now,
-            len: 0,
-            due: Vec::new(),
-            levels: Vec::new(),
-        }
+        Self { now, len: 0, due: Vec::new(), levels: Vec::new() }
     }
 
     /// How many entries wait.
@@ -122,11 +117,7 @@ impl<T> Wheel<T> {
     /// Sleeping until this tick and advancing, again and again, misses no
     /// deadline and wakes at most once a level for an entry.
     pub fn next_deadline(&self) -> Option<u64> {
-        if self.due.is_empty() {
-            self.first_slot().map(|(_, _, start)| start)
-        } else {
-            Some(self.now)
-        }
+        if self.due.is_empty() { self.first_slot().map(|(_, _, start)| start) } else { Some(self.now) }
     }
 
     /// Level, index and first tick of the earliest slot that has an entry.
@@ -144,12 +135,8 @@ impl<T> Wheel<T> {
             .find(|&(_, occupied)| occupied != 0)?;
         let slot = occupied.trailing_zeros() as usize;
         let shift = SLOT_BITS * level as u32;
-        let above = self
-            .now
-            .checked_shr(shift + SLOT_BITS)
-            .unwrap_or(0)
-            .checked_shl(shift + SLOT_BITS)
-            .unwrap_or(0);
+        let above =
+            self.now.checked_shr(shift + SLOT_BITS).unwrap_or(0).checked_shl(shift + SLOT_BITS).unwrap_or(0);
         Some((level, slot, above | (slot as u64) << shift))
     }
 
@@ -159,10 +146,7 @@ impl<T> Wheel<T> {
         let level = (highest_bit / SLOT_BITS) as usize;
         let slot = (entry.deadline >> (SLOT_BITS * level as u32)) as usize % SLOTS;
         while self.levels.len() <= level {
-            self.levels.push(Level {
-                occupied: 0,
-                slots: std::array::from_fn(|_| Vec::new()),
-            });
+            self.levels.push(Level { occupied: 0, slots: std::array::from_fn(|_| Vec::new()) });
         }
         self.levels[level].put(slot, entry);
     }
@@ -180,10 +164,7 @@ impl<T> Level<T> {
     }
 }
 
-const _: () = assert!(
-    LEVELS == 11,
-    "a shift by the last level's bits stays below 64"
-);
+const _: () = assert!(LEVELS == 11, "a shift by the last level's bits stays below 64");
 
 #[cfg(test)]
 mod tests {
@@ -235,12 +216,7 @@ mod tests {
         }
         assert_eq!(fired(&mut wheel, 10_000).len(), 10_000);
         assert!(wheel.is_empty());
-        let held = wheel
-            .levels
-            .iter()
-            .flat_map(|level| &level.slots)
-            .map(Vec::capacity)
-            .sum::<usize>();
+        let held = wheel.levels.iter().flat_map(|level| &level.slots).map(Vec::capacity).sum::<usize>();
         assert_eq!(held + wheel.due.capacity(), 0);
     }
 

@@ -5,8 +5,9 @@
 //! exactly RFC 8259 and nests at most [`MAX_DEPTH`] levels; it keeps one bit a level and
 //! allocates nothing, whatever the text says.
 //!
-//! `serde_json`'s `RawValue` would do the same in two passes (one to find the spans, one to
-//! check what lies in them) and costs several times as much for the small messages of a call.
+//! `serde_json`'s `RawValue` finds such spans too, but sets no bound to the depth of what it
+//! skips, allocates a list of the elements, and took 1.7 times as long to read the message of a
+//! call (126 ns against 73; on messages of some kilobytes the two are equal).
 
 mod scan;
 mod string;
@@ -130,10 +131,11 @@ impl<'a> Raw<'a> {
     /// surrogate).
     pub fn to_text(self) -> Option<Cow<'a, str>> {
         let inner = self.0.strip_prefix('"')?.strip_suffix('"')?;
-        if inner.contains('\\') {
-            return serde_json::from_str(self.0).ok().map(Cow::Owned);
+        // A checked string holds no quote or control character: what isn't plain is an escape.
+        if string::plain_run(inner.as_bytes()) == inner.len() {
+            return Some(Cow::Borrowed(inner));
         }
-        Some(Cow::Borrowed(inner))
+        serde_json::from_str(self.0).ok().map(Cow::Owned)
     }
 
     /// The elements of an array; `None` if the value is none.
@@ -176,10 +178,7 @@ pub struct List<'a> {
 
 impl<'a> List<'a> {
     /// A list without elements.
-    pub const EMPTY: List<'static> = List {
-        elements: "",
-        count: 0,
-    };
+    pub const EMPTY: List<'static> = List { elements: "", count: 0 };
 
     /// `elements` is `count` valid values with commas between them.
     pub(crate) const fn from_scanned(elements: &'a str, count: usize) -> Self {
@@ -210,10 +209,7 @@ impl<'a> List<'a> {
 impl<'a> From<Raw<'a>> for List<'a> {
     /// A list of one: the value's text is already that of its only element.
     fn from(value: Raw<'a>) -> Self {
-        List {
-            elements: value.0,
-            count: 1,
-        }
+        List { elements: value.0, count: 1 }
     }
 }
 

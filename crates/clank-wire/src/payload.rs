@@ -67,12 +67,8 @@ pub struct PayloadBuf {
 
 impl<'a> Payload<'a> {
     /// No arguments at all.
-    pub const EMPTY: Payload<'static> = Payload {
-        serializer: Serializer::Json,
-        arguments: &[],
-        count: 0,
-        keywords: None,
-    };
+    pub const EMPTY: Payload<'static> =
+        Payload { serializer: Serializer::Json, arguments: &[], count: 0, keywords: None };
 
     /// Adds keyword arguments; `None` if they are no object. An empty object counts as none.
     #[must_use]
@@ -207,12 +203,7 @@ impl PayloadBuf {
     /// One argument, of which `value` is the text.
     pub(crate) fn from_json(value: Vec<u8>) -> Self {
         let arguments = value.into();
-        PayloadBuf {
-            serializer: Serializer::Json,
-            arguments,
-            count: 1,
-            keywords: None,
-        }
+        PayloadBuf { serializer: Serializer::Json, arguments, count: 1, keywords: None }
     }
 
     /// The payload, borrowed.

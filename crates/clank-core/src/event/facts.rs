@@ -56,10 +56,7 @@ pub struct Identity {
 impl Identity {
     /// An identity without attributes.
     pub fn new(id: impl Into<Box<str>>) -> Self {
-        Self {
-            id: id.into(),
-            attributes: Map::new(),
-        }
+        Self { id: id.into(), attributes: Map::new() }
     }
 }
 
@@ -83,10 +80,7 @@ impl RemoteAddress {
     /// An address. One of IPv4 that came mapped into IPv6 is unmapped, so that a
     /// client has one address whatever the socket listens on. Port 0 is none.
     pub fn new(ip: IpAddr, port: u16) -> Self {
-        Self {
-            ip: ip.to_canonical(),
-            port: NonZeroU16::new(port),
-        }
+        Self { ip: ip.to_canonical(), port: NonZeroU16::new(port) }
     }
 
     /// The IP address.
@@ -119,9 +113,7 @@ impl FromStr for RemoteAddress {
     type Err = std::net::AddrParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse()
-            .map(|ip| Self::new(ip, 0))
-            .or_else(|_| text.parse::<SocketAddr>().map(Self::from))
+        text.parse().map(|ip| Self::new(ip, 0)).or_else(|_| text.parse::<SocketAddr>().map(Self::from))
     }
 }
 
@@ -156,12 +148,8 @@ pub struct Headers(
 impl Headers {
     /// Headers that are never kept, in lower case: what proves who a client is
     /// belongs in no record.
-    pub const SECRET: [&'static str; 4] = [
-        "authorization",
-        "cookie",
-        "proxy-authorization",
-        "sec-websocket-key",
-    ];
+    pub const SECRET: [&'static str; 4] =
+        ["authorization", "cookie", "proxy-authorization", "sec-websocket-key"];
 
     /// Name, in lower case, and value of each.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
@@ -170,9 +158,7 @@ impl Headers {
 
     /// The first value of the header `name`, which is in lower case.
     pub fn find(&self, name: &str) -> Option<&str> {
-        self.iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, value)| value)
+        self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
     /// Whether none were kept.
@@ -209,11 +195,8 @@ impl Serialize for Headers {
         let mut map = out.serialize_map(None)?;
         for (at, (name, _)) in self.iter().enumerate() {
             if self.iter().take(at).all(|(earlier, _)| earlier != name) {
-                let values: Vec<_> = self
-                    .iter()
-                    .filter(|(known, _)| *known == name)
-                    .map(|(_, value)| value)
-                    .collect();
+                let values: Vec<_> =
+                    self.iter().filter(|(known, _)| *known == name).map(|(_, value)| value).collect();
                 map.serialize_entry(name, &values.join(", "))?;
             }
         }
@@ -224,14 +207,10 @@ impl Serialize for Headers {
 impl<'de> Deserialize<'de> for Headers {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let map = Map::<String, Value>::deserialize(from)?;
-        let as_text = |(name, value): (&'_ String, &'_ Value)| {
-            Some((name.clone(), value.as_str()?.to_owned()))
-        };
+        let as_text =
+            |(name, value): (&'_ String, &'_ Value)| Some((name.clone(), value.as_str()?.to_owned()));
         let headers: Vec<_> = map.iter().filter_map(as_text).collect();
-        Ok(headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect())
+        Ok(headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect())
     }
 }
 
@@ -251,12 +230,7 @@ mod tests {
 
     #[test]
     fn addresses_are_read_back_with_and_without_a_port() {
-        for text in [
-            "192.0.2.1:5000",
-            "192.0.2.1",
-            "[2001:db8::1]:5000",
-            "2001:db8::1",
-        ] {
+        for text in ["192.0.2.1:5000", "192.0.2.1", "[2001:db8::1]:5000", "2001:db8::1"] {
             assert_eq!(text.parse::<RemoteAddress>().unwrap().to_string(), text);
         }
         assert!("localhost:80".parse::<RemoteAddress>().is_err());
@@ -264,25 +238,17 @@ mod tests {
 
     #[test]
     fn secrets_are_not_kept() {
-        let headers: Headers = [
-            "Cookie",
-            "AUTHORIZATION",
-            "Proxy-Authorization",
-            "Sec-WebSocket-Key",
-        ]
-        .map(|name| (name, "secret"))
-        .into_iter()
-        .collect();
+        let headers: Headers = ["Cookie", "AUTHORIZATION", "Proxy-Authorization", "Sec-WebSocket-Key"]
+            .map(|name| (name, "secret"))
+            .into_iter()
+            .collect();
         assert!(headers.is_empty());
     }
 
     #[test]
     fn a_repeated_header_is_joined_in_json() {
         let headers: Headers = [("a", "1"), ("b", "2"), ("A", "3")].into_iter().collect();
-        assert_eq!(
-            serde_json::to_string(&headers).unwrap(),
-            r#"{"a":"1, 3","b":"2"}"#
-        );
+        assert_eq!(serde_json::to_string(&headers).unwrap(), r#"{"a":"1, 3","b":"2"}"#);
         assert_eq!(headers.find("a"), Some("1"));
     }
 

@@ -13,9 +13,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::{
-    Body, Change, ConnectionFacts, Disconnected, Event, EventKind, Failure, Headers, Identity,
-    Launched, Origin, PreviousRun, Rejection, RemoteAddress, RequestFacts, Stopping, Timestamp,
-    Traffic,
+    Body, Change, ConnectionFacts, Disconnected, Event, EventKind, Failure, Headers, Identity, Launched,
+    Origin, PreviousRun, Rejection, RemoteAddress, RequestFacts, Stopping, Timestamp, Traffic,
 };
 use crate::cause::{Cause, ErrorKind};
 use crate::id::{ConnectionId, EventId, NodeId, ResourceId, RunId};
@@ -29,11 +28,7 @@ impl Serialize for Event {
         map.serialize_entry("node", &self.origin.node)?;
         map.serialize_entry("run", &self.origin.run)?;
         match &self.body {
-            Body::Client {
-                connection,
-                sequence,
-                change,
-            } => {
+            Body::Client { connection, sequence, change } => {
                 connection_fields(&mut map, connection, *sequence)?;
                 change_fields(&mut map, change)?;
             }
@@ -65,11 +60,7 @@ fn request_fields<M: SerializeMap>(map: &mut M, request: &RequestFacts) -> Resul
     optional(map, "remote_address", request.remote_address.as_ref())?;
     optional(map, "protocol", request.protocol.as_deref())?;
     optional(map, "path", request.path.as_deref())?;
-    optional(
-        map,
-        "headers",
-        Some(&request.headers).filter(|headers| !headers.is_empty()),
-    )
+    optional(map, "headers", Some(&request.headers).filter(|headers| !headers.is_empty()))
 }
 
 fn change_fields<M: SerializeMap>(map: &mut M, change: &Change) -> Result<(), M::Error> {
@@ -80,10 +71,7 @@ fn change_fields<M: SerializeMap>(map: &mut M, change: &Change) -> Result<(), M:
             map.serialize_entry("code", &end.code)?;
             map.serialize_entry("reason", &end.reason)?;
             map.serialize_entry("initiator", &end.cause.initiator())?;
-            map.serialize_entry(
-                "duration_ms",
-                &u64::try_from(end.duration.as_millis()).unwrap_or(u64::MAX),
-            )?;
+            map.serialize_entry("duration_ms", &u64::try_from(end.duration.as_millis()).unwrap_or(u64::MAX))?;
             map.serialize_entry("messages_received", &end.received.messages)?;
             map.serialize_entry("bytes_received", &end.received.bytes)?;
             map.serialize_entry("messages_sent", &end.sent.messages)?;
@@ -95,9 +83,7 @@ fn change_fields<M: SerializeMap>(map: &mut M, change: &Change) -> Result<(), M:
             map.serialize_entry("message", &failure.message)?;
             map.serialize_entry("survived", &failure.survived)
         }
-        Change::Subscribed(topic) | Change::Unsubscribed(topic) => {
-            map.serialize_entry("topic", topic)
-        }
+        Change::Subscribed(topic) | Change::Unsubscribed(topic) => map.serialize_entry("topic", topic),
     }
 }
 
@@ -122,14 +108,9 @@ impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let mut fields = Fields::deserialize(from)?;
         let id = fields.id;
-        let origin = Origin {
-            node: fields.node.clone(),
-            run: fields.run,
-        };
+        let origin = Origin { node: fields.node.clone(), run: fields.run };
         let time = fields.time;
-        let body = fields
-            .take_body()
-            .map_err(|missing| D::Error::missing_field(missing.0))?;
+        let body = fields.take_body().map_err(|missing| D::Error::missing_field(missing.0))?;
         let event = Self { time, origin, body };
         // the id is a function of the rest, so that a record with another one was not written here
         if event.id() == id {
@@ -224,13 +205,10 @@ impl Fields {
                 http_status: self.http_status,
                 reason: take!(self.reason),
             }))),
-            EventKind::Launched => Ok(Body::Launched(Launched {
-                address: take!(self.address),
-                previous: self.previous,
-            })),
-            EventKind::Stopping => Ok(Body::Stopping(Stopping {
-                open: take!(self.open),
-            })),
+            EventKind::Launched => {
+                Ok(Body::Launched(Launched { address: take!(self.address), previous: self.previous }))
+            }
+            EventKind::Stopping => Ok(Body::Stopping(Stopping { open: take!(self.open) })),
         }
     }
 
@@ -242,11 +220,7 @@ impl Fields {
             identity: self.identity.take(),
             attributes: self.attributes.take(),
         });
-        Ok(Body::Client {
-            connection,
-            sequence: take!(self.sequence),
-            change,
-        })
+        Ok(Body::Client { connection, sequence: take!(self.sequence), change })
     }
 
     fn take_request(&mut self) -> RequestFacts {
@@ -264,14 +238,8 @@ impl Fields {
             code: take!(self.code),
             reason: take!(self.reason),
             duration: Duration::from_millis(take!(self.duration_ms)),
-            received: Traffic {
-                messages: take!(self.messages_received),
-                bytes: take!(self.bytes_received),
-            },
-            sent: Traffic {
-                messages: take!(self.messages_sent),
-                bytes: take!(self.bytes_sent),
-            },
+            received: Traffic { messages: take!(self.messages_received), bytes: take!(self.bytes_received) },
+            sent: Traffic { messages: take!(self.messages_sent), bytes: take!(self.bytes_sent) },
             alive_until: self.alive_until,
         })
     }

@@ -6,10 +6,7 @@ use super::*;
 use crate::id::ResourceId;
 
 fn origin() -> Origin {
-    Origin {
-        node: "eu-1".parse().unwrap(),
-        run: RunId::new(1_700_000_000_000, &[1; 10]),
-    }
+    Origin { node: "eu-1".parse().unwrap(), run: RunId::new(1_700_000_000_000, &[1; 10]) }
 }
 
 fn connection_id() -> ConnectionId {
@@ -36,48 +33,26 @@ fn facts() -> Arc<ConnectionFacts> {
 }
 
 fn event(body: Body) -> Event {
-    Event {
-        time: Timestamp::from_unix_micros(1_700_000_001_000_000),
-        origin: origin(),
-        body,
-    }
+    Event { time: Timestamp::from_unix_micros(1_700_000_001_000_000), origin: origin(), body }
 }
 
 fn client(sequence: u64, change: Change) -> Event {
-    event(Body::Client {
-        connection: facts(),
-        sequence,
-        change,
-    })
+    event(Body::Client { connection: facts(), sequence, change })
 }
 
 fn disconnected() -> Disconnected {
     Disconnected {
         reason: "bye".into(),
         duration: Duration::from_millis(2_500),
-        received: Traffic {
-            messages: 3,
-            bytes: 120,
-        },
-        sent: Traffic {
-            messages: 4,
-            bytes: 200,
-        },
+        received: Traffic { messages: 3, bytes: 120 },
+        sent: Traffic { messages: 4, bytes: 200 },
         ..Disconnected::new(Cause::ServerClosed)
     }
 }
 
 fn one_of_each_kind() -> Vec<Event> {
-    let failure = Failure {
-        kind: ErrorKind::HandlerFailed,
-        message: "no".into(),
-        survived: true,
-    };
-    let previous = PreviousRun {
-        run: RunId::new(1_600_000_000_000, &[3; 10]),
-        clean: false,
-        left_open: 12,
-    };
+    let failure = Failure { kind: ErrorKind::HandlerFailed, message: "no".into(), survived: true };
+    let previous = PreviousRun { run: RunId::new(1_600_000_000_000, &[3; 10]), clean: false, left_open: 12 };
     let events = vec![
         client(1, Change::Connected),
         client(5, Change::Disconnected(Box::new(disconnected()))),
@@ -90,16 +65,10 @@ fn one_of_each_kind() -> Vec<Event> {
         )))),
         client(3, Change::Subscribed("acme/1".into())),
         client(4, Change::Unsubscribed("acme/1".into())),
-        event(Body::Launched(Launched {
-            address: "ws://127.0.0.1:8080".into(),
-            previous: Some(previous),
-        })),
+        event(Body::Launched(Launched { address: "ws://127.0.0.1:8080".into(), previous: Some(previous) })),
         event(Body::Stopping(Stopping { open: 9 })),
     ];
-    assert_eq!(
-        events.iter().map(Event::kind).collect::<Vec<_>>(),
-        EventKind::ALL
-    );
+    assert_eq!(events.iter().map(Event::kind).collect::<Vec<_>>(), EventKind::ALL);
     events
 }
 
@@ -107,19 +76,14 @@ fn one_of_each_kind() -> Vec<Event> {
 fn every_kind_is_read_back() {
     for event in one_of_each_kind() {
         let json = serde_json::to_string(&event).unwrap();
-        assert_eq!(
-            serde_json::from_str::<Event>(&json).unwrap(),
-            event,
-            "{json}"
-        );
+        assert_eq!(serde_json::from_str::<Event>(&json).unwrap(), event, "{json}");
         assert_eq!(event.kind().name().parse(), Ok(event.kind()));
     }
 }
 
 #[test]
 fn fields_are_flat_and_in_a_fixed_order() {
-    let json =
-        serde_json::to_string(&client(5, Change::Disconnected(Box::new(disconnected())))).unwrap();
+    let json = serde_json::to_string(&client(5, Change::Disconnected(Box::new(disconnected())))).unwrap();
     assert_eq!(
         json,
         concat!(
@@ -138,33 +102,15 @@ fn fields_are_flat_and_in_a_fixed_order() {
 fn what_does_not_apply_is_left_out() {
     let rejection = Rejection::new(connection_id(), RequestFacts::default(), Cause::Aborted, "");
     let json = serde_json::to_value(event(Body::Rejected(Box::new(rejection)))).unwrap();
-    let keys: Vec<_> = json
-        .as_object()
-        .unwrap()
-        .keys()
-        .map(String::as_str)
-        .collect();
-    let mut expected = [
-        "id",
-        "type",
-        "time",
-        "node",
-        "run",
-        "connection_id",
-        "cause",
-        "reason",
-        "initiator",
-    ];
+    let keys: Vec<_> = json.as_object().unwrap().keys().map(String::as_str).collect();
+    let mut expected = ["id", "type", "time", "node", "run", "connection_id", "cause", "reason", "initiator"];
     expected.sort_unstable();
     assert_eq!(keys, expected);
 }
 
 #[test]
 fn ids_are_functions_of_the_connection() {
-    let ids: Vec<_> = one_of_each_kind()
-        .iter()
-        .map(|event| event.id().to_string())
-        .collect();
+    let ids: Vec<_> = one_of_each_kind().iter().map(|event| event.id().to_string()).collect();
     let (connection, run) = (connection_id(), origin().run);
     assert_eq!(
         ids,
@@ -187,10 +133,7 @@ fn fields_of_later_versions_are_passed_over() {
     json["identity"]["version"] = json!(42);
     json["identity"]["connections"] = json!(1);
     json["redelivered"] = json!(true);
-    assert_eq!(
-        serde_json::from_value::<Event>(json).unwrap(),
-        client(1, Change::Connected)
-    );
+    assert_eq!(serde_json::from_value::<Event>(json).unwrap(), client(1, Change::Connected));
 }
 
 #[test]
@@ -208,21 +151,11 @@ fn a_record_without_a_field_it_needs_is_refused() {
             "http_status",
             "previous",
         ];
-        for field in json
-            .as_object()
-            .unwrap()
-            .keys()
-            .filter(|field| !optional.contains(&field.as_str()))
-        {
+        for field in json.as_object().unwrap().keys().filter(|field| !optional.contains(&field.as_str())) {
             let mut without = json.clone();
             without.as_object_mut().unwrap().remove(field);
-            let error = serde_json::from_value::<Event>(without)
-                .unwrap_err()
-                .to_string();
-            assert!(
-                error.contains(&format!("missing field `{field}`")),
-                "{error}"
-            );
+            let error = serde_json::from_value::<Event>(without).unwrap_err().to_string();
+            assert!(error.contains(&format!("missing field `{field}`")), "{error}");
         }
     }
 }
@@ -231,9 +164,7 @@ fn a_record_without_a_field_it_needs_is_refused() {
 fn a_record_under_a_foreign_id_is_refused() {
     let mut json = serde_json::to_value(client(1, Change::Connected)).unwrap();
     json["id"] = Value::from(format!("{}.close", connection_id()));
-    let error = serde_json::from_value::<Event>(json)
-        .unwrap_err()
-        .to_string();
+    let error = serde_json::from_value::<Event>(json).unwrap_err().to_string();
     assert!(error.ends_with(".close does not fit"), "{error}");
 }
 

@@ -30,11 +30,7 @@ impl Timestamp {
     /// The time so many microseconds after the beginning of 1970; at most
     /// [`MAX`](Self::MAX).
     pub const fn from_unix_micros(micros: u64) -> Self {
-        if micros < Self::MAX.0 {
-            Self(micros)
-        } else {
-            Self::MAX
-        }
+        if micros < Self::MAX.0 { Self(micros) } else { Self::MAX }
     }
 
     /// Microseconds since the beginning of 1970.
@@ -57,9 +53,7 @@ impl Timestamp {
 impl From<SystemTime> for Timestamp {
     /// A clock that stands before 1970 counts as one that stands at its beginning.
     fn from(time: SystemTime) -> Self {
-        let since_1970 = time
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
+        let since_1970 = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Self::from_unix_micros(u64::try_from(since_1970.as_micros()).unwrap_or(u64::MAX))
     }
 }
@@ -79,9 +73,7 @@ impl FromStr for Timestamp {
     fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
         let invalid = || InvalidTimestamp(text.into());
         let time: jiff::Timestamp = text.parse().map_err(|_| invalid())?;
-        u64::try_from(time.as_microsecond())
-            .map(Self::from_unix_micros)
-            .map_err(|_| invalid())
+        u64::try_from(time.as_microsecond()).map(Self::from_unix_micros).map_err(|_| invalid())
     }
 }
 
@@ -118,24 +110,16 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_refused() {
-        for text in [
-            "",
-            "now",
-            "1969-12-31T23:59:59Z",
-            "2023-11-14",
-            "2023-11-14T22:13:20",
-            "2023-13-14T22:13:20Z",
-        ] {
+        for text in
+            ["", "now", "1969-12-31T23:59:59Z", "2023-11-14", "2023-11-14T22:13:20", "2023-13-14T22:13:20Z"]
+        {
             assert!(text.parse::<Timestamp>().is_err(), "{text}");
         }
     }
 
     #[test]
     fn a_clock_set_back_gives_no_negative_duration() {
-        let (earlier, later) = (
-            Timestamp::from_unix_micros(10),
-            Timestamp::from_unix_micros(25),
-        );
+        let (earlier, later) = (Timestamp::from_unix_micros(10), Timestamp::from_unix_micros(25));
         assert_eq!(later.since(earlier), Duration::from_micros(15));
         assert_eq!(earlier.since(later), Duration::ZERO);
     }

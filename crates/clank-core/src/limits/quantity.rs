@@ -83,21 +83,11 @@ impl Unit {
     /// # Errors
     /// If `text` is not written as [`syntax`](Self::syntax) says.
     pub fn parse(self, text: &str) -> Result<u64, QuantityError> {
-        let malformed = || QuantityError::Malformed {
-            text: text.into(),
-            unit: self,
-        };
-        let end = text
-            .find(|c: char| !c.is_ascii_digit() && c != '_')
-            .unwrap_or(text.len());
+        let malformed = || QuantityError::Malformed { text: text.into(), unit: self };
+        let end = text.find(|c: char| !c.is_ascii_digit() && c != '_').unwrap_or(text.len());
         let (digits, name) = text.split_at(end);
         let name = name.trim();
-        let factor = self
-            .names()
-            .iter()
-            .find(|(known, _)| *known == name)
-            .ok_or_else(malformed)?
-            .1;
+        let factor = self.names().iter().find(|(known, _)| *known == name).ok_or_else(malformed)?.1;
         let number: u64 = digits.replace('_', "").parse().map_err(|_| malformed())?;
         number.checked_mul(factor).ok_or_else(malformed)
     }
@@ -255,9 +245,7 @@ impl<const MIN: u64, const MAX: u64> TryFrom<Duration> for Period<MIN, MAX> {
 
     /// Fractions of a millisecond are cut off.
     fn try_from(duration: Duration) -> Result<Self, QuantityError> {
-        u64::try_from(duration.as_millis())
-            .unwrap_or(u64::MAX)
-            .try_into()
+        u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).try_into()
     }
 }
 
@@ -273,31 +261,13 @@ mod tests {
 
     #[test]
     fn units_are_read() {
-        for (text, bytes) in [
-            ("1B", 1),
-            ("2KiB", 2048),
-            ("2 KiB", 2048),
-            ("3KB", 3000),
-            ("3kB", 3000),
-            ("1MiB", MIB),
-        ] {
-            assert_eq!(
-                text.parse::<Megabyte>().map(|size| size.0),
-                Ok(bytes),
-                "{text}"
-            );
+        for (text, bytes) in
+            [("1B", 1), ("2KiB", 2048), ("2 KiB", 2048), ("3KB", 3000), ("3kB", 3000), ("1MiB", MIB)]
+        {
+            assert_eq!(text.parse::<Megabyte>().map(|size| size.0), Ok(bytes), "{text}");
         }
-        for (text, millis) in [
-            ("1000ms", 1000),
-            ("2s", 2000),
-            ("2m", 120_000),
-            ("1h", HOUR),
-        ] {
-            assert_eq!(
-                text.parse::<Wait>().map(|wait| wait.0),
-                Ok(millis),
-                "{text}"
-            );
+        for (text, millis) in [("1000ms", 1000), ("2s", 2000), ("2m", 120_000), ("1h", HOUR)] {
+            assert_eq!(text.parse::<Wait>().map(|wait| wait.0), Ok(millis), "{text}");
         }
     }
 
@@ -316,13 +286,7 @@ mod tests {
             "18446744073709551615GiB",
             "unlimited",
         ] {
-            assert!(
-                matches!(
-                    text.parse::<Megabyte>(),
-                    Err(QuantityError::Malformed { .. })
-                ),
-                "{text}"
-            );
+            assert!(matches!(text.parse::<Megabyte>(), Err(QuantityError::Malformed { .. })), "{text}");
         }
         for text in ["1B", "-1", "1e3", "_", " 1"] {
             assert!(text.parse::<Count<1, 10>>().is_err(), "{text}");
@@ -334,10 +298,7 @@ mod tests {
         let message = |text: &str| text.parse::<Wait>().unwrap_err().to_string();
         assert_eq!(message("2h"), "2h is out of range: 1s to 1h");
         assert_eq!(message("0s"), "0ms is out of range: 1s to 1h");
-        assert_eq!(
-            message("30"),
-            "\"30\" is not an integer and a unit: ms, s, m, h (\"30s\")"
-        );
+        assert_eq!(message("30"), "\"30\" is not an integer and a unit: ms, s, m, h (\"30s\")");
         let message = "11".parse::<Count<1, 10>>().unwrap_err().to_string();
         assert_eq!(message, "11 is out of range: 1 to 10");
     }

@@ -14,24 +14,14 @@ pub(super) struct Prefixes {
 
 impl Prefixes {
     /// Defines a prefix, or defines it anew.
-    pub(super) fn define(
-        &mut self,
-        prefix: &str,
-        uri: &str,
-        options: &Options,
-    ) -> Result<(), Fault> {
+    pub(super) fn define(&mut self, prefix: &str, uri: &str, options: &Options) -> Result<(), Fault> {
         let before = self.uris.get(prefix).map(|uri| prefix.len() + uri.len());
         if before.is_none() && self.uris.len() >= options.max_prefixes {
-            return Err(Fault::TooManyPrefixes {
-                max: options.max_prefixes,
-            });
+            return Err(Fault::TooManyPrefixes { max: options.max_prefixes });
         }
         let bytes = self.bytes - before.unwrap_or(0) + prefix.len() + uri.len();
         if bytes > options.max_prefix_bytes {
-            return Err(Fault::PrefixesTooLong {
-                bytes,
-                max_bytes: options.max_prefix_bytes,
-            });
+            return Err(Fault::PrefixesTooLong { bytes, max_bytes: options.max_prefix_bytes });
         }
         self.uris.insert(prefix.into(), uri.into());
         self.bytes = bytes;

@@ -38,11 +38,7 @@ impl<'a> Recipients<'a> {
         }
         let everyone = options.empty_eligible == EmptyEligible::Everyone;
         let eligible = eligible.filter(|list| !(everyone && list.count() == 0));
-        Ok(Recipients {
-            excludes_publisher,
-            exclude,
-            eligible,
-        })
+        Ok(Recipients { excludes_publisher, exclude, eligible })
     }
 
     /// The connections that the session ids stand for. `connection_of` finds one; an id that no
@@ -60,11 +56,7 @@ impl<'a> Recipients<'a> {
     /// let audience = recipients.resolve(42, |session| (session == id).then_some(42));
     /// assert!(!audience.has(42) && audience.has(43));
     /// ```
-    pub fn resolve(
-        &self,
-        publisher: u64,
-        connection_of: impl Fn(SessionId) -> Option<u64>,
-    ) -> Audience {
+    pub fn resolve(&self, publisher: u64, connection_of: impl Fn(SessionId) -> Option<u64>) -> Audience {
         let resolve = |list: &SessionList<'_>| -> Connections {
             let connection = |id: Cow<'_, str>| connection_of(id.parse().ok()?);
             list.iter().filter_map(connection).collect()

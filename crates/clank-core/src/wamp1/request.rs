@@ -76,6 +76,11 @@ impl<'a> Procedure<'a> {
         &self.0
     }
 
+    /// The procedure without a borrow.
+    pub fn into_owned(self) -> Procedure<'static> {
+        Procedure(self.0.into_owned())
+    }
+
     /// The service and its method: the first two segments between slashes. Further ones are
     /// ignored, as in the bundle. `None` if either is missing or empty.
     pub fn address(&self) -> Option<(&str, &str)> {

@@ -43,11 +43,7 @@ pub struct Session {
 impl Session {
     /// A session that nothing has been received on.
     pub const fn new(id: SessionId, options: Arc<Options>) -> Self {
-        Session {
-            id,
-            options,
-            prefixes: None,
-        }
+        Session { id, options, prefixes: None }
     }
 
     /// The session's id.
@@ -57,26 +53,18 @@ impl Session {
 
     /// How many prefixes the client has defined.
     pub fn prefix_count(&self) -> usize {
-        self.prefixes
-            .as_ref()
-            .map_or(0, |prefixes| prefixes.count())
+        self.prefixes.as_ref().map_or(0, |prefixes| prefixes.count())
     }
 
     /// How many bytes the prefixes and what they stand for have.
     pub fn prefix_bytes(&self) -> usize {
-        self.prefixes
-            .as_ref()
-            .map_or(0, |prefixes| prefixes.bytes())
+        self.prefixes.as_ref().map_or(0, |prefixes| prefixes.bytes())
     }
 
     /// Appends the WELCOME, which must be the first that the client gets. `server` is the name and
     /// version of the server.
     pub fn welcome(&self, server: &str, out: &mut Vec<u8>) {
-        Welcome {
-            session_id: self.id.to_string().into(),
-            server: server.into(),
-        }
-        .encode(out);
+        Welcome { session_id: self.id.to_string().into(), server: server.into() }.encode(out);
     }
 
     /// Takes the text of a frame.
@@ -85,8 +73,7 @@ impl Session {
     /// When the client broke the rules. The session is then as it was, and can go on if the
     /// violation's action says so.
     pub fn receive<'a>(&mut self, text: &'a str) -> Result<Request<'a>, Violation> {
-        self.accept(text)
-            .map_err(|fault| Violation::new(fault, self.options.on_malformed))
+        self.accept(text).map_err(|fault| Violation::new(fault, self.options.on_malformed))
     }
 
     /// Takes a binary frame, which is never right.
@@ -97,12 +84,12 @@ impl Session {
     fn accept<'a>(&mut self, text: &'a str) -> Result<Request<'a>, Fault> {
         Ok(match ClientMessage::decode(text)? {
             ClientMessage::Prefix(prefix) => self.define(&prefix)?,
-            ClientMessage::Subscribe(subscribe) => Request::Subscribe {
-                topic: self.uri(subscribe.topic, MessageType::Subscribe)?,
-            },
-            ClientMessage::Unsubscribe(unsubscribe) => Request::Unsubscribe {
-                topic: self.uri(unsubscribe.topic, MessageType::Unsubscribe)?,
-            },
+            ClientMessage::Subscribe(subscribe) => {
+                Request::Subscribe { topic: self.uri(subscribe.topic, MessageType::Subscribe)? }
+            }
+            ClientMessage::Unsubscribe(unsubscribe) => {
+                Request::Unsubscribe { topic: self.uri(unsubscribe.topic, MessageType::Unsubscribe)? }
+            }
             ClientMessage::Publish(publish) => self.publish(publish)?,
             ClientMessage::Call(call) => self.call(call)?,
         })
@@ -117,11 +104,7 @@ impl Session {
     fn publish<'a>(&self, message: wire::Publish<'a>) -> Result<Request<'a>, Fault> {
         let topic = self.uri(message.topic, MessageType::Publish)?;
         let recipients = Recipients::new(message.exclude, message.eligible, &self.options)?;
-        Ok(Request::Publish {
-            topic,
-            payload: message.event,
-            recipients,
-        })
+        Ok(Request::Publish { topic, payload: message.event, recipients })
     }
 
     fn call<'a>(&self, message: wire::Call<'a>) -> Result<Request<'a>, Fault> {
@@ -131,12 +114,7 @@ impl Session {
         }
         let params = message.params();
         let procedure = Procedure::new(self.uri(message.procedure, MessageType::Call)?);
-        Ok(Request::Call(Call {
-            id: message.id,
-            procedure,
-            arguments: message.arguments,
-            params,
-        }))
+        Ok(Request::Call(Call { id: message.id, procedure, arguments: message.arguments, params }))
     }
 
     /// The full URI that a message names.

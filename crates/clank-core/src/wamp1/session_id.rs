@@ -58,9 +58,6 @@ impl FromStr for SessionId {
             return Err(InvalidSessionId);
         }
         let value = u64::from_str_radix(text, 16).map_err(|_| InvalidSessionId)?;
-        (1..=Self::MAX)
-            .contains(&value)
-            .then_some(SessionId(value))
-            .ok_or(InvalidSessionId)
+        (1..=Self::MAX).contains(&value).then_some(SessionId(value)).ok_or(InvalidSessionId)
     }
 }

@@ -89,14 +89,8 @@ impl Fault {
         match self {
             Fault::Malformed(Malformed::Binary) => 1003,
             Fault::Malformed(_)
-            | Fault::Uri {
-                error: InvalidUri::Empty | InvalidUri::Control { .. },
-                ..
-            } => 1007,
-            Fault::Uri {
-                error: InvalidUri::TooLong { .. },
-                ..
-            }
+            | Fault::Uri { error: InvalidUri::Empty | InvalidUri::Control { .. }, .. } => 1007,
+            Fault::Uri { error: InvalidUri::TooLong { .. }, .. }
             | Fault::CallIdTooLong { .. }
             | Fault::TooManyPrefixes { .. }
             | Fault::PrefixesTooLong { .. }
@@ -121,9 +115,7 @@ impl Violation {
         let mut reason = self.to_string();
         if reason.len() > MAX_BYTES {
             let boundaries = reason.char_indices().map(|(at, _)| at);
-            let end = boundaries
-                .take_while(|at| *at <= MAX_BYTES - CUT.len())
-                .last();
+            let end = boundaries.take_while(|at| *at <= MAX_BYTES - CUT.len()).last();
             reason.truncate(end.unwrap_or(0));
             reason.push_str(CUT);
         }

@@ -28,11 +28,7 @@ impl<'a> Scanner<'a> {
     /// Iterative, so that nesting costs a bit of a word and not a frame of the stack.
     pub(crate) fn value(&mut self, limit: u32) -> Result<Raw<'a>, SyntaxError> {
         let start = self.at;
-        let mut open = Open {
-            objects: 0,
-            depth: 0,
-            limit,
-        };
+        let mut open = Open { objects: 0, depth: 0, limit };
         loop {
             let complete = match self.peek() {
                 Some(b'"') => self.string().map(|()| true)?,
@@ -242,15 +238,8 @@ impl<'a> Scanner<'a> {
     fn unexpected(&self, expected: &'static str) -> SyntaxError {
         // The scanner moves over whole characters except inside a string, where it stops only
         // before characters of ASCII; so `at` is always a boundary.
-        let found = self
-            .text
-            .get(self.at..)
-            .and_then(|rest| rest.chars().next());
-        SyntaxError::Unexpected {
-            expected,
-            at: self.at,
-            found,
-        }
+        let found = self.text.get(self.at..).and_then(|rest| rest.chars().next());
+        SyntaxError::Unexpected { expected, at: self.at, found }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use super::elements::{Elements, Writer};
@@ -55,18 +56,12 @@ impl<'a> Call<'a> {
     pub(super) fn decode(elements: &Elements<'a>) -> Result<Self, Malformed> {
         let id = elements.string(MessageType::Call, 1, "a call id (a string)")?;
         let procedure = elements.string(MessageType::Call, 2, "a procedure URI")?;
-        Ok(Call {
-            id,
-            procedure,
-            arguments: elements.arguments(),
-        })
+        Ok(Call { id, procedure, arguments: elements.arguments() })
     }
 
     /// Appends the message to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        let writer = Writer::begin(MessageType::Call, out)
-            .string(&self.id)
-            .string(&self.procedure);
+        let writer = Writer::begin(MessageType::Call, out).string(&self.id).string(&self.procedure);
         match self.arguments.count() {
             0 => writer.end(),
             _ => writer.raw(self.arguments.as_str().as_bytes()).end(),
@@ -121,19 +116,31 @@ impl Params<'_> {
     }
 
     /// The params as a payload of one value that can be held after the message has gone.
-    pub fn to_payload(&self) -> PayloadBuf {
-        let mut text = Vec::new();
-        self.write(&mut text);
-        PayloadBuf::from_json(text)
+    pub fn to_buf(&self) -> PayloadBuf {
+        match self {
+            Params::Only(only) => Payload::from(*only).to_buf(),
+            Params::All(_) => {
+                let mut text = Vec::new();
+                self.write(&mut text);
+                PayloadBuf::from_json(text)
+            }
+        }
+    }
+
+    /// As [`Params::to_buf`], sharing the bytes of the message in which the call came, where the
+    /// params stand in it as they are.
+    pub fn share(&self, message: &Bytes) -> PayloadBuf {
+        match self {
+            Params::Only(only) => Payload::from(*only).share(message),
+            Params::All(_) => self.to_buf(),
+        }
     }
 }
 
 impl<'a> CallResult<'a> {
     pub(super) fn decode(elements: &Elements<'a>) -> Result<Self, Malformed> {
         let id = elements.string(MessageType::CallResult, 1, "a call id (a string)")?;
-        let result = elements
-            .value(MessageType::CallResult, 2, "a result")?
-            .into();
+        let result = elements.value(MessageType::CallResult, 2, "a result")?.into();
         Ok(CallResult { id, result })
     }
 
@@ -153,12 +160,7 @@ impl<'a> CallError<'a> {
         let uri = elements.string(MESSAGE, 2, "an error URI")?;
         let description = elements.string(MESSAGE, 3, "a description")?;
         let details = elements.at(4).map(Payload::from);
-        Ok(CallError {
-            id,
-            uri,
-            description,
-            details,
-        })
+        Ok(CallError { id, uri, description, details })
     }
 
     /// Appends the message to `out`.

@@ -21,9 +21,7 @@ impl<'a> Elements<'a> {
         let mut scanner = Scanner::new(text);
         scanner.white_space();
         if scanner.peek() != Some(b'[') {
-            return Err(Malformed::NotArray(Excerpt::new(
-                Raw::parse(text)?.as_str(),
-            )));
+            return Err(Malformed::NotArray(Excerpt::new(Raw::parse(text)?.as_str())));
         }
         scanner.expect(b'[', "'['")?;
         scanner.white_space();
@@ -34,25 +32,22 @@ impl<'a> Elements<'a> {
     }
 
     fn scan_elements(scanner: &mut Scanner<'a>) -> Result<Self, Malformed> {
-        let mut elements = Elements {
-            head: [None; HEAD],
-            arguments: List::EMPTY,
-        };
+        let mut elements = Elements { head: [None; HEAD], arguments: List::EMPTY };
         if scanner.peek() == Some(b']') {
             return Ok(elements);
         }
-        let mut arguments_start = None;
+        let mut arguments_start = 0;
         for index in 0.. {
             if index == ARGUMENTS {
-                arguments_start = Some(scanner.position());
+                arguments_start = scanner.position();
             }
             let element = scanner.value(MAX_DEPTH - 1)?;
             if let Some(slot) = elements.head.get_mut(index) {
                 *slot = Some(element);
             }
-            if let Some(start) = arguments_start {
+            if index >= ARGUMENTS {
                 let count = index + 1 - ARGUMENTS;
-                elements.arguments = List::from_scanned(scanner.since(start), count);
+                elements.arguments = List::from_scanned(scanner.since(arguments_start), count);
             }
             scanner.white_space();
             if !scanner.skip_comma() {
@@ -70,9 +65,7 @@ impl<'a> Elements<'a> {
             Some([digit @ b'0'..=b'8']) => MessageType::ALL.get(usize::from(digit - b'0')),
             _ => None,
         };
-        message
-            .copied()
-            .ok_or_else(|| Malformed::Type(Excerpt::of(self.head[0])))
+        message.copied().ok_or_else(|| Malformed::Type(Excerpt::of(self.head[0])))
     }
 
     /// The element at `index`, counted from zero.
@@ -103,30 +96,18 @@ impl<'a> Elements<'a> {
         index: usize,
         needs: &'static str,
     ) -> Result<Raw<'a>, Malformed> {
-        self.at(index)
-            .ok_or_else(|| self.unfit(message, index, needs))
+        self.at(index).ok_or_else(|| self.unfit(message, index, needs))
     }
 
     /// The optional value at `index`: `null` is as good as nothing.
     pub(super) fn optional(&self, index: usize) -> Option<Raw<'a>> {
-        self.at(index)
-            .filter(|element| element.kind() != Kind::Null)
+        self.at(index).filter(|element| element.kind() != Kind::Null)
     }
 
     /// The error that says that `message` needs something else at `index`.
     #[cold]
-    pub(super) fn unfit(
-        &self,
-        message: MessageType,
-        index: usize,
-        needs: &'static str,
-    ) -> Malformed {
-        Malformed::Element {
-            message,
-            index,
-            needs,
-            got: Excerpt::of(self.at(index)),
-        }
+    pub(super) fn unfit(&self, message: MessageType, index: usize, needs: &'static str) -> Malformed {
+        Malformed::Element { message, index, needs, got: Excerpt::of(self.at(index)) }
     }
 }
 

@@ -94,8 +94,5 @@ impl fmt::Display for Excerpt {
 }
 
 fn ordinal(index: usize) -> &'static str {
-    ["first", "second", "third", "fourth", "fifth"]
-        .get(index)
-        .copied()
-        .unwrap_or("last")
+    ["first", "second", "third", "fourth", "fifth"].get(index).copied().unwrap_or("last")
 }

@@ -109,10 +109,7 @@ impl<'a> ClientMessage<'a> {
             MessageType::Subscribe => Subscribe::decode(&elements).map(Self::Subscribe),
             MessageType::Unsubscribe => Unsubscribe::decode(&elements).map(Self::Unsubscribe),
             MessageType::Publish => Publish::decode(&elements).map(Self::Publish),
-            message => Err(Malformed::Direction {
-                message,
-                sender: "server",
-            }),
+            message => Err(Malformed::Direction { message, sender: "server" }),
         }
     }
 
@@ -141,10 +138,7 @@ impl<'a> ServerMessage<'a> {
             MessageType::CallResult => CallResult::decode(&elements).map(Self::CallResult),
             MessageType::CallError => CallError::decode(&elements).map(Self::CallError),
             MessageType::Event => Event::decode(&elements).map(Self::Event),
-            message => Err(Malformed::Direction {
-                message,
-                sender: "client",
-            }),
+            message => Err(Malformed::Direction { message, sender: "client" }),
         }
     }
 

@@ -25,9 +25,6 @@ impl<'a> Prefix<'a> {
 
     /// Appends the message to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        Writer::begin(MESSAGE, out)
-            .string(&self.prefix)
-            .string(&self.uri)
-            .end();
+        Writer::begin(MESSAGE, out).string(&self.prefix).string(&self.uri).end();
     }
 }

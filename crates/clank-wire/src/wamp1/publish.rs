@@ -79,12 +79,7 @@ impl<'a> Publish<'a> {
                 Some(list.ok_or_else(|| elements.unfit(MESSAGE, 4, "a list of session ids"))?)
             }
         };
-        Ok(Publish {
-            topic,
-            event,
-            exclude,
-            eligible,
-        })
+        Ok(Publish { topic, event, exclude, eligible })
     }
 
     /// Appends the message to `out`.
@@ -110,10 +105,7 @@ impl<'a> SessionList<'a> {
     fn decode(list: Raw<'a>) -> Option<Self> {
         let list = list.to_list()?;
         let strings = list.iter().all(|element| element.to_text().is_some());
-        strings.then_some(SessionList {
-            elements: list.as_str().into(),
-            count: list.count(),
-        })
+        strings.then_some(SessionList { elements: list.as_str().into(), count: list.count() })
     }
 
     /// How many ids are on the list.
@@ -123,9 +115,7 @@ impl<'a> SessionList<'a> {
 
     /// The ids in order, as the publisher wrote them: they need not exist.
     pub fn iter(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        List::from_scanned(&self.elements, self.count)
-            .iter()
-            .filter_map(Raw::to_text)
+        List::from_scanned(&self.elements, self.count).iter().filter_map(Raw::to_text)
     }
 
     fn encode(&self, out: &mut Vec<u8>) {
@@ -171,9 +161,7 @@ impl<'a> Event<'a> {
 /// What PHP takes for false, less `null` and the empty array.
 fn is_false(scalar: Raw<'_>) -> bool {
     match scalar.kind() {
-        Kind::Number => scalar
-            .deserialize::<f64>()
-            .is_ok_and(|number| number == 0.0),
+        Kind::Number => scalar.deserialize::<f64>().is_ok_and(|number| number == 0.0),
         _ => matches!(scalar.as_str(), "false" | "\"\"" | "\"0\""),
     }
 }

@@ -27,9 +27,7 @@ impl<'a> Subscribe<'a> {
 
     /// Appends the message to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        Writer::begin(MessageType::Subscribe, out)
-            .string(&self.topic)
-            .end();
+        Writer::begin(MessageType::Subscribe, out).string(&self.topic).end();
     }
 }
 
@@ -41,8 +39,6 @@ impl<'a> Unsubscribe<'a> {
 
     /// Appends the message to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        Writer::begin(MessageType::Unsubscribe, out)
-            .string(&self.topic)
-            .end();
+        Writer::begin(MessageType::Unsubscribe, out).string(&self.topic).end();
     }
 }
