@@ -1,2 +1,5 @@
 //! The `clank` program.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    clank_server::cli::run()
+}

@@ -1,1 +1,45 @@
-//! The server as a library.
+#![doc = include_str!("../README.md")]
+//!
+//! # The crate
+//!
+//! - [`Clank::builder`] puts a [`Server`] together; a [`Handle`] reaches it from anywhere
+//! - [`ClientEventListener`] hears who connects, disconnects and fails
+//! - [`TopicHandler`] and [`Topic`]: what happens on topics
+//! - [`Service`], [`Procedures`] and [`Call`]: what clients can call
+//! - `runtime`, private: how all of it is served
+
+mod admission;
+mod builder;
+mod config;
+mod connection;
+mod error;
+mod event;
+mod handle;
+mod hooks;
+mod listener;
+mod periodic;
+mod raw;
+mod rpc;
+mod runtime;
+mod server;
+mod topic;
+
+pub use admission::{Admission, ConnectRequest};
+pub use builder::{Builder, Clank};
+pub use clank_core::cause::{Cause, ErrorKind};
+pub use clank_core::event::{Disconnected, Event as Record, EventKind, Identity, Rejection, Timestamp};
+pub use clank_core::id::{ConnectionId, NodeId};
+pub use clank_core::limits::{self, Limits, SlowConsumer};
+pub use clank_core::wamp1;
+pub use config::{OnListenerTimeout, Origins, Paths};
+pub use connection::Connection;
+pub use error::{Error, Result, StartError};
+pub use event::{
+    ClientError, ClientErrorEvent, ClientEvent, ClientRejectedEvent, LifecycleEvent, ServerEvent,
+};
+pub use handle::{Handle, Tables};
+pub use listener::{ClientEventListener, ListenerOptions};
+pub use raw::{Message, MessageHandler};
+pub use rpc::{Call, Procedures, RpcError, Service};
+pub use server::Server;
+pub use topic::{Audience, Event, Forward, Permit, Publication, Topic, TopicHandler};

@@ -1,0 +1,295 @@
+//! The record of a lifecycle event.
+//!
+//! A record is complete: whoever reads it needs to have seen no other. Its JSON
+//! is one flat object, described with an example of each kind in
+//! `docs/lifecycle-events.md`.
+
+mod facts;
+mod json;
+mod time;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub use facts::{ConnectionFacts, Headers, Identity, RemoteAddress, RequestFacts};
+pub use time::Timestamp;
+
+use crate::cause::{Cause, ErrorKind, UnknownLabel};
+use crate::id::{ConnectionId, EventId, NodeId, RunId};
+
+/// The name under which listeners are asked whether a client may connect. It is
+/// a question, so there is no record of it.
+pub const CONNECTING: &str = "clank.client.connecting";
+
+/// What a record tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// `clank.client.connected`
+    Connected,
+    /// `clank.client.disconnected`
+    Disconnected,
+    /// `clank.client.error`
+    Error,
+    /// `clank.client.rejected`
+    Rejected,
+    /// `clank.topic.subscribed`
+    Subscribed,
+    /// `clank.topic.unsubscribed`
+    Unsubscribed,
+    /// `clank.server.launched`
+    Launched,
+    /// `clank.server.stopping`
+    Stopping,
+}
+
+impl EventKind {
+    /// Every kind, in the order of the documentation.
+    pub const ALL: [Self; 8] = [
+        Self::Connected,
+        Self::Disconnected,
+        Self::Error,
+        Self::Rejected,
+        Self::Subscribed,
+        Self::Unsubscribed,
+        Self::Launched,
+        Self::Stopping,
+    ];
+
+    /// The event's name, as listeners ask for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connected => "clank.client.connected",
+            Self::Disconnected => "clank.client.disconnected",
+            Self::Error => "clank.client.error",
+            Self::Rejected => "clank.client.rejected",
+            Self::Subscribed => "clank.topic.subscribed",
+            Self::Unsubscribed => "clank.topic.unsubscribed",
+            Self::Launched => "clank.server.launched",
+            Self::Stopping => "clank.server.stopping",
+        }
+    }
+}
+
+impl std::fmt::Display for EventKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl std::str::FromStr for EventKind {
+    type Err = UnknownLabel;
+
+    fn from_str(name: &str) -> Result<Self, UnknownLabel> {
+        let known = Self::ALL.into_iter().find(|kind| kind.name() == name);
+        known.ok_or_else(|| UnknownLabel::new("event", name))
+    }
+}
+
+/// One life of one node: where a record comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The node.
+    pub node: NodeId,
+    /// The life of its process.
+    pub run: RunId,
+}
+
+/// A lifecycle event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// When it happened; for a lost node, when that was noticed.
+    pub time: Timestamp,
+    /// The node and run in which it happened. A sweep that closes the
+    /// connections of an earlier run names that run.
+    pub origin: Origin,
+    /// What happened, and to whom.
+    pub body: Body,
+}
+
+/// What happened, and to whom.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// Something about a connection that was admitted.
+    Client {
+        /// The connection.
+        connection: Arc<ConnectionFacts>,
+        /// The place among the connection's records: 1 for `connected`, one
+        /// more for each that follows.
+        sequence: u64,
+        /// What happened to it.
+        change: Change,
+    },
+    /// A client was refused; no `disconnected` follows.
+    Rejected(Box<Rejection>),
+    /// The server accepts connections.
+    Launched(Launched),
+    /// The server has begun to stop.
+    Stopping(Stopping),
+}
+
+/// What happened to a connection.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// It was opened.
+    Connected,
+    /// It is gone.
+    Disconnected(Box<Disconnected>),
+    /// Something went wrong on it.
+    Error(Box<Failure>),
+    /// It subscribed to this topic.
+    Subscribed(Box<str>),
+    /// It is no longer subscribed to this topic.
+    Unsubscribed(Box<str>),
+}
+
+/// How a connection ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disconnected {
+    /// Why.
+    pub cause: Cause,
+    /// The code of the close frame that began the closing, else the cause's own.
+    pub code: u16,
+    /// The text of that close frame, or words for the operator.
+    pub reason: Box<str>,
+    /// How long the connection was open; for a lost node, at least.
+    pub duration: Duration,
+    /// What the client had sent.
+    pub received: Traffic,
+    /// What the client had been sent.
+    pub sent: Traffic,
+    /// For a lost node: when it was last known to be alive.
+    pub alive_until: Option<Timestamp>,
+}
+
+/// Messages and their bytes, in one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Messages of the application's protocol; control frames are none.
+    pub messages: u64,
+    /// Bytes of their payloads, before compression.
+    pub bytes: u64,
+}
+
+/// Something that went wrong on a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What went wrong.
+    pub kind: ErrorKind,
+    /// The same in words, for the operator.
+    pub message: Box<str>,
+    /// Whether the connection outlived it. If not, `disconnected` is next.
+    pub survived: bool,
+}
+
+/// A client that was refused.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rejection {
+    /// The name that the connection would have had.
+    pub connection_id: ConnectionId,
+    /// What was known of it.
+    pub request: RequestFacts,
+    /// Why.
+    pub cause: Cause,
+    /// The HTTP status that it was answered; `None` if it was not, or if the
+    /// refusal came after the upgrade.
+    pub http_status: Option<u16>,
+    /// The same in words, for the operator.
+    pub reason: Box<str>,
+}
+
+/// A server that accepts connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Launched {
+    /// The address it listens on, as a URL: `ws://127.0.0.1:8080`.
+    pub address: Box<str>,
+    /// The node's run before this one, where there is a record of it.
+    pub previous: Option<PreviousRun>,
+}
+
+/// How a node's earlier run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviousRun {
+    /// Its name.
+    pub run: RunId,
+    /// Whether it ended by a shutdown.
+    pub clean: bool,
+    /// How many connections it left open.
+    pub left_open: u64,
+}
+
+/// A server that has begun to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopping {
+    /// How many connections are open.
+    pub open: u64,
+}
+
+impl Disconnected {
+    /// An end for which only the cause is known, with its close code and no traffic.
+    pub fn new(cause: Cause) -> Self {
+        Self {
+            cause,
+            code: cause.close_code().unwrap_or(1006),
+            reason: "".into(),
+            duration: Duration::ZERO,
+            received: Traffic::default(),
+            sent: Traffic::default(),
+            alive_until: None,
+        }
+    }
+}
+
+impl Rejection {
+    /// A refusal with the cause's HTTP status.
+    pub fn new(connection_id: ConnectionId, request: RequestFacts, cause: Cause, reason: &str) -> Self {
+        Self { connection_id, request, cause, http_status: cause.http_status(), reason: reason.into() }
+    }
+}
+
+impl Event {
+    /// The event's name in the whole world; the same on every repetition.
+    pub fn id(&self) -> EventId {
+        match &self.body {
+            Body::Client { connection, sequence, change } => match change {
+                Change::Connected => EventId::Open(connection.connection_id),
+                Change::Disconnected(_) => EventId::Close(connection.connection_id),
+                Change::Error(_) | Change::Subscribed(_) | Change::Unsubscribed(_) => {
+                    EventId::Within(connection.connection_id, *sequence)
+                }
+            },
+            Body::Rejected(rejection) => EventId::Rejected(rejection.connection_id),
+            Body::Launched(_) => EventId::Launched(self.origin.run),
+            Body::Stopping(_) => EventId::Stopping(self.origin.run),
+        }
+    }
+
+    /// What the record tells of.
+    pub fn kind(&self) -> EventKind {
+        match &self.body {
+            Body::Client { change, .. } => match change {
+                Change::Connected => EventKind::Connected,
+                Change::Disconnected(_) => EventKind::Disconnected,
+                Change::Error(_) => EventKind::Error,
+                Change::Subscribed(_) => EventKind::Subscribed,
+                Change::Unsubscribed(_) => EventKind::Unsubscribed,
+            },
+            Body::Rejected(_) => EventKind::Rejected,
+            Body::Launched(_) => EventKind::Launched,
+            Body::Stopping(_) => EventKind::Stopping,
+        }
+    }
+
+    /// The connection that it tells of, if that was admitted.
+    pub fn connection(&self) -> Option<&Arc<ConnectionFacts>> {
+        match &self.body {
+            Body::Client { connection, .. } => Some(connection),
+            Body::Rejected(_) | Body::Launched(_) | Body::Stopping(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

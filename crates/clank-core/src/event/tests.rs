@@ -1,0 +1,204 @@
+#![allow(clippy::unwrap_used)]
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+use super::*;
+use crate::id::ResourceId;
+
+fn origin() -> Origin {
+    Origin { node: "eu-1".parse().unwrap(), run: RunId::new(1_700_000_000_000, &[1; 10]) }
+}
+
+fn connection_id() -> ConnectionId {
+    ConnectionId::new(1_700_000_000_500, &[2; 10])
+}
+
+fn request() -> RequestFacts {
+    RequestFacts {
+        remote_address: Some("192.0.2.7:50000".parse().unwrap()),
+        protocol: Some("wamp".into()),
+        path: Some("/".into()),
+        headers: [("user-agent", "test")].into_iter().collect(),
+    }
+}
+
+fn facts() -> Arc<ConnectionFacts> {
+    Arc::new(ConnectionFacts {
+        connection_id: connection_id(),
+        resource_id: ResourceId::FIRST,
+        request: request(),
+        identity: Some(Box::new(Identity::new("alice"))),
+        attributes: Some(Box::new(Map::from_iter([("room".to_owned(), json!(7))]))),
+    })
+}
+
+fn event(body: Body) -> Event {
+    Event { time: Timestamp::from_unix_micros(1_700_000_001_000_000), origin: origin(), body }
+}
+
+fn client(sequence: u64, change: Change) -> Event {
+    event(Body::Client { connection: facts(), sequence, change })
+}
+
+fn disconnected() -> Disconnected {
+    Disconnected {
+        reason: "bye".into(),
+        duration: Duration::from_millis(2_500),
+        received: Traffic { messages: 3, bytes: 120 },
+        sent: Traffic { messages: 4, bytes: 200 },
+        ..Disconnected::new(Cause::ServerClosed)
+    }
+}
+
+fn one_of_each_kind() -> Vec<Event> {
+    let failure = Failure { kind: ErrorKind::HandlerFailed, message: "no".into(), survived: true };
+    let previous = PreviousRun { run: RunId::new(1_600_000_000_000, &[3; 10]), clean: false, left_open: 12 };
+    let events = vec![
+        client(1, Change::Connected),
+        client(5, Change::Disconnected(Box::new(disconnected()))),
+        client(2, Change::Error(Box::new(failure))),
+        event(Body::Rejected(Box::new(Rejection::new(
+            connection_id(),
+            request(),
+            Cause::OriginRefused,
+            "evil.example",
+        )))),
+        client(3, Change::Subscribed("acme/1".into())),
+        client(4, Change::Unsubscribed("acme/1".into())),
+        event(Body::Launched(Launched { address: "ws://127.0.0.1:8080".into(), previous: Some(previous) })),
+        event(Body::Stopping(Stopping { open: 9 })),
+    ];
+    assert_eq!(events.iter().map(Event::kind).collect::<Vec<_>>(), EventKind::ALL);
+    events
+}
+
+#[test]
+fn every_kind_is_read_back() {
+    for event in one_of_each_kind() {
+        let json = serde_json::to_string(&event).unwrap();
+        assert_eq!(serde_json::from_str::<Event>(&json).unwrap(), event, "{json}");
+        assert_eq!(event.kind().name().parse(), Ok(event.kind()));
+    }
+}
+
+#[test]
+fn fields_are_flat_and_in_a_fixed_order() {
+    let json = serde_json::to_string(&client(5, Change::Disconnected(Box::new(disconnected())))).unwrap();
+    assert_eq!(
+        json,
+        concat!(
+            r#"{"id":"018bcfe5-69f4-7202-8202-020202020202.close","type":"clank.client.disconnected","#,
+            r#""time":"2023-11-14T22:13:21.000000Z","node":"eu-1","run":"018bcfe5-6800-7101-8101-010101010101","#,
+            r#""connection_id":"018bcfe5-69f4-7202-8202-020202020202","resource_id":1,"sequence":5,"#,
+            r#""remote_address":"192.0.2.7:50000","protocol":"wamp","path":"/","headers":{"user-agent":"test"},"#,
+            r#""identity":{"id":"alice"},"attributes":{"room":7},"#,
+            r#""cause":"server_closed","code":1000,"reason":"bye","initiator":"server","duration_ms":2500,"#,
+            r#""messages_received":3,"bytes_received":120,"messages_sent":4,"bytes_sent":200}"#,
+        )
+    );
+}
+
+#[test]
+fn what_does_not_apply_is_left_out() {
+    let rejection = Rejection::new(connection_id(), RequestFacts::default(), Cause::Aborted, "");
+    let json = serde_json::to_value(event(Body::Rejected(Box::new(rejection)))).unwrap();
+    let keys: Vec<_> = json.as_object().unwrap().keys().map(String::as_str).collect();
+    let mut expected = ["id", "type", "time", "node", "run", "connection_id", "cause", "reason", "initiator"];
+    expected.sort_unstable();
+    assert_eq!(keys, expected);
+}
+
+#[test]
+fn ids_are_functions_of_the_connection() {
+    let ids: Vec<_> = one_of_each_kind().iter().map(|event| event.id().to_string()).collect();
+    let (connection, run) = (connection_id(), origin().run);
+    assert_eq!(
+        ids,
+        [
+            format!("{connection}.open"),
+            format!("{connection}.close"),
+            format!("{connection}.2"),
+            format!("{connection}.rejected"),
+            format!("{connection}.3"),
+            format!("{connection}.4"),
+            format!("{run}.launched"),
+            format!("{run}.stopping"),
+        ]
+    );
+}
+
+#[test]
+fn fields_of_later_versions_are_passed_over() {
+    let mut json = serde_json::to_value(client(1, Change::Connected)).unwrap();
+    json["identity"]["version"] = json!(42);
+    json["identity"]["connections"] = json!(1);
+    json["redelivered"] = json!(true);
+    assert_eq!(serde_json::from_value::<Event>(json).unwrap(), client(1, Change::Connected));
+}
+
+#[test]
+fn a_record_without_a_field_it_needs_is_refused() {
+    for event in one_of_each_kind() {
+        let json = serde_json::to_value(&event).unwrap();
+        let optional = [
+            "remote_address",
+            "protocol",
+            "path",
+            "headers",
+            "identity",
+            "attributes",
+            "initiator",
+            "http_status",
+            "previous",
+        ];
+        for field in json.as_object().unwrap().keys().filter(|field| !optional.contains(&field.as_str())) {
+            let mut without = json.clone();
+            without.as_object_mut().unwrap().remove(field);
+            let error = serde_json::from_value::<Event>(without).unwrap_err().to_string();
+            assert!(error.contains(&format!("missing field `{field}`")), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_record_under_a_foreign_id_is_refused() {
+    let mut json = serde_json::to_value(client(1, Change::Connected)).unwrap();
+    json["id"] = Value::from(format!("{}.close", connection_id()));
+    let error = serde_json::from_value::<Event>(json).unwrap_err().to_string();
+    assert!(error.ends_with(".close does not fit"), "{error}");
+}
+
+#[test]
+fn a_lost_node_says_how_long_it_was_alive() {
+    let end = Disconnected {
+        alive_until: Some(Timestamp::from_unix_micros(0)),
+        ..Disconnected::new(Cause::NodeLost)
+    };
+    let json = serde_json::to_value(client(2, Change::Disconnected(Box::new(end)))).unwrap();
+    assert_eq!(json["initiator"], "node");
+    assert_eq!(json["code"], 1006);
+    assert_eq!(json["alive_until"], "1970-01-01T00:00:00.000000Z");
+}
+
+proptest! {
+    #[test]
+    fn any_end_is_read_back(
+        cause in prop::sample::select(Cause::ALL),
+        code: u16,
+        reason in any::<String>(),
+        millis in any::<u32>(),
+        traffic: [u64; 4],
+    ) {
+        let event = client(9, Change::Disconnected(Box::new(Disconnected {
+            cause,
+            code,
+            reason: reason.into(),
+            duration: Duration::from_millis(millis.into()),
+            received: Traffic { messages: traffic[0], bytes: traffic[1] },
+            sent: Traffic { messages: traffic[2], bytes: traffic[3] },
+            alive_until: None,
+        })));
+        let json = serde_json::to_vec(&event).unwrap();
+        prop_assert_eq!(serde_json::from_slice::<Event>(&json).unwrap(), event);
+    }
+}

@@ -1,0 +1,22 @@
+//! The configuration: a file, the environment and flags over the defaults.
+//!
+//! One table, [`SETTINGS`], says everything about a setting: its key, its type
+//! with range and unit, its default, its environment variable and a sentence.
+//! Reading, `clank check`, `clank config` and `docs/configuration.md` follow
+//! from it.
+
+mod load;
+mod problem;
+pub mod reference;
+mod settings;
+mod table;
+mod value;
+
+pub use load::{Config, Flag, Input, Source, load, read};
+pub use problem::{Place, Problem, Severity};
+pub use settings::{
+    ConsoleFormat, DeflateSettings, EventSettings, HeaderName, Host, LogFormat, LogLevel, LogSettings,
+    OnConnectFailure, Origin, ServerSettings, Settings, UrlPath, Wamp1Settings, Workers,
+};
+pub use table::{SECTIONS, SETTINGS, Section, Setting};
+pub use value::{Invalid, Raw, Value};

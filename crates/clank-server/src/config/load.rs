@@ -1,0 +1,305 @@
+//! Putting a configuration together from where it comes from.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
+
+use super::problem::{Place, Problem, Severity, nearest};
+use super::settings::Settings;
+use super::table::{SECTIONS, SETTINGS, Setting};
+use super::value::{Invalid, Raw};
+
+/// The file that is read if none is named, where it exists.
+const DEFAULT_FILE: &str = "clank.toml";
+/// The variables that are ours but no settings.
+const OTHER_VARIABLES: [&str; 1] = ["CLANK_CONFIG"];
+
+/// Where a configuration comes from; what stands later wins.
+#[derive(Clone, Debug, Default)]
+pub struct Input {
+    /// Name and content of the file.
+    pub file: Option<(String, String)>,
+    /// Names and values of the environment variables that begin with `CLANK_`.
+    pub environment: Vec<(String, String)>,
+    /// Flags of the command line.
+    pub flags: Vec<Flag>,
+}
+
+/// A flag of the command line that gives a setting.
+#[derive(Clone, Debug)]
+pub struct Flag {
+    /// The setting's key.
+    pub key: &'static str,
+    /// The flag as the user writes it: `--port`.
+    pub flag: &'static str,
+    /// The value given.
+    pub value: String,
+}
+
+/// A configuration that can be used.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The settings.
+    pub settings: Settings,
+    /// What can be used, but hardly says what was meant.
+    pub warnings: Vec<Problem>,
+    /// Name of the file, if one was read.
+    pub file: Option<String>,
+    /// Of each row of [`SETTINGS`].
+    sources: Vec<Source>,
+}
+
+/// Where the value of a setting comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// It is the default.
+    Default,
+    /// It was given there.
+    Given(Place),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::Given(place) => place.fmt(f),
+        }
+    }
+}
+
+impl Config {
+    /// Every setting, with where its value comes from.
+    pub fn sources(&self) -> impl Iterator<Item = (&'static Setting, &Source)> {
+        SETTINGS.iter().zip(&self.sources)
+    }
+}
+
+/// Reads the file named, or `clank.toml` if there is one, and the environment.
+///
+/// # Errors
+/// All that is wrong with them, not the first alone.
+pub fn read(file: Option<&Path>, flags: Vec<Flag>) -> Result<Config, Vec<Problem>> {
+    let file = read_file(file).map_err(|problem| vec![problem])?;
+    let environment = std::env::vars_os().filter_map(|(name, value)| {
+        let name = name.into_string().ok().filter(|name| name.starts_with("CLANK_"))?;
+        // what is not Unicode is replaced by a character that no setting takes
+        Some((name, value.to_string_lossy().into_owned()))
+    });
+    let mut environment: Vec<_> = environment.collect();
+    environment.sort_unstable();
+    load(&Input { file, environment, flags })
+}
+
+fn read_file(file: Option<&Path>) -> Result<Option<(String, String)>, Problem> {
+    let path = file.unwrap_or(Path::new(DEFAULT_FILE));
+    let name = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some((name, text))),
+        Err(error) if file.is_none() && error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => {
+            let message = format!("can't read {name}: {error}");
+            Err(Problem { severity: Severity::Error, place: None, key: None, message, nearest: None })
+        }
+    }
+}
+
+/// Puts a configuration together.
+///
+/// # Errors
+/// All that is wrong with it, not the first alone.
+pub fn load(input: &Input) -> Result<Config, Vec<Problem>> {
+    let mut loader = Loader {
+        settings: Settings::default(),
+        sources: vec![Source::Default; SETTINGS.len()],
+        problems: Vec::new(),
+    };
+    if let Some((name, text)) = &input.file {
+        loader.file(&File { name, text });
+    }
+    for (name, value) in &input.environment {
+        loader.variable(name, value);
+    }
+    for flag in &input.flags {
+        if let Some(index) = index_of(flag.key) {
+            loader.set(index, Raw::Text(&flag.value), |_| Place::Flag(flag.flag));
+        }
+    }
+    loader.check_together();
+    loader.finish(input.file.as_ref().map(|(name, _)| name.clone()))
+}
+
+fn index_of(key: &str) -> Option<usize> {
+    SETTINGS.iter().position(|setting| setting.key == key)
+}
+
+struct File<'a> {
+    name: &'a str,
+    text: &'a str,
+}
+
+impl File<'_> {
+    fn place(&self, span: &Range<usize>) -> Place {
+        Place::in_file(self.name, self.text, span)
+    }
+}
+
+struct Loader {
+    settings: Settings,
+    sources: Vec<Source>,
+    problems: Vec<Problem>,
+}
+
+impl Loader {
+    fn file(&mut self, file: &File<'_>) {
+        let (document, errors) = DeTable::parse_recoverable(file.text);
+        for error in errors {
+            let place = file.place(&error.span().unwrap_or_default());
+            self.error(place, None, error.message(), None);
+        }
+        let syntax: Vec<_> = std::mem::take(&mut self.problems);
+        for (key, value) in document.get_ref() {
+            self.section(file, key, value);
+        }
+        // what the parser made of a broken line is no news
+        let line = |problem: &Problem| problem.place.as_ref().and_then(Place::line);
+        self.problems.retain(|problem| syntax.iter().all(|error| line(error) != line(problem)));
+        self.problems.extend(syntax);
+        self.problems.sort_by_key(|problem| problem.place.as_ref().and_then(Place::position));
+    }
+
+    fn section(&mut self, file: &File<'_>, key: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) {
+        let (name, place) = (key.get_ref(), file.place(&key.span()));
+        let is_known = SECTIONS.iter().any(|section| section.name == name);
+        match value.get_ref() {
+            DeValue::Table(table) if is_known => {
+                for (key, value) in table {
+                    self.entry(file, &format!("{name}.{}", key.get_ref()), &key.span(), value);
+                }
+            }
+            DeValue::Table(_) => {
+                let near = nearest(name, SECTIONS.iter().map(|section| section.name));
+                let message = format!("there is no section `{}`", name.escape_debug());
+                self.error(place, None, &message, near.map(|near| format!("`{near}`")));
+            }
+            _ if is_known => self.error(place, None, &format!("`{name}` is a section: write [{name}]"), None),
+            _ => self.entry(file, name, &key.span(), value),
+        }
+    }
+
+    fn entry(&mut self, file: &File<'_>, key: &str, key_span: &Range<usize>, value: &Spanned<DeValue<'_>>) {
+        match index_of(key) {
+            Some(index) => {
+                let value_span = value.span();
+                let place =
+                    |part: Option<Range<usize>>| file.place(&part.unwrap_or_else(|| value_span.clone()));
+                self.set(index, Raw::Toml(value.get_ref()), place);
+            }
+            None => {
+                let message = format!("there is no setting `{}`", key.escape_debug());
+                self.error(
+                    file.place(key_span),
+                    None,
+                    &message,
+                    nearest_key(key).map(|near| format!("`{near}`")),
+                );
+            }
+        }
+    }
+
+    fn variable(&mut self, name: &str, value: &str) {
+        let place = Place::Environment(name.to_owned());
+        if let Some(index) = SETTINGS.iter().position(|setting| setting.environment() == name) {
+            self.set(index, Raw::Text(value), |_| place.clone());
+        } else if !OTHER_VARIABLES.contains(&name) {
+            // Not an error: a cluster that runs a service named `clank` sets such variables by itself.
+            let variables: Vec<_> = SETTINGS.iter().map(Setting::environment).collect();
+            let near = nearest(name, variables.iter().map(String::as_str));
+            self.problems.push(Problem {
+                severity: Severity::Warning,
+                place: Some(place),
+                key: None,
+                message: "there is no such setting".to_owned(),
+                nearest: near.map(str::to_owned),
+            });
+        }
+    }
+
+    /// Reads one value; `place` says where it stands, or where the part of it does that is wrong.
+    fn set(&mut self, index: usize, raw: Raw<'_>, place: impl Fn(Option<Range<usize>>) -> Place) {
+        let setting = &SETTINGS[index];
+        match (setting.set)(&mut self.settings, raw) {
+            Ok(()) => self.sources[index] = Source::Given(place(None)),
+            Err(Invalid { message, nearest, span }) => {
+                self.error(place(span), Some(setting.key), &message, nearest.map(|near| format!("{near:?}")));
+            }
+        }
+    }
+
+    /// Refuses what is right by itself but not together.
+    fn check_together(&mut self) {
+        let limits = self.settings.limits;
+        if limits.outbound.bytes() < limits.message.bytes() {
+            self.conflict("limits.outbound", "less than", "limits.message");
+        }
+        if limits.buffered.bytes() < limits.outbound.bytes() {
+            self.conflict("limits.buffered", "less than", "limits.outbound");
+        }
+        if limits.shutdown.duration() <= limits.drain.duration() {
+            self.conflict("shutdown.deadline", "not more than", "shutdown.drain");
+        }
+    }
+
+    fn conflict(&mut self, key: &'static str, relation: &str, other: &'static str) {
+        let find = |key: &str| SETTINGS.iter().zip(&self.sources).find(|(setting, _)| setting.key == key);
+        let (Some((setting, source)), Some((other, other_source))) = (find(key), find(other)) else { return };
+        let place = [source, other_source].into_iter().find_map(|source| match source {
+            Source::Given(place) => Some(place.clone()),
+            Source::Default => None,
+        });
+        let (value, other_value) = (setting.show(&self.settings), other.show(&self.settings));
+        let message =
+            format!("{value} ({source}) is {relation} {} = {other_value} ({other_source})", other.key);
+        let key = Some(key.to_owned());
+        self.problems.push(Problem { severity: Severity::Error, place, key, message, nearest: None });
+    }
+
+    fn error(&mut self, place: Place, key: Option<&str>, message: &str, nearest: Option<String>) {
+        self.problems.push(Problem {
+            severity: Severity::Error,
+            place: Some(place),
+            key: key.map(str::to_owned),
+            message: message.to_owned(),
+            nearest,
+        });
+    }
+
+    fn finish(self, file: Option<String>) -> Result<Config, Vec<Problem>> {
+        if self.problems.iter().any(|problem| problem.severity == Severity::Error) {
+            Err(self.problems)
+        } else {
+            Ok(Config { settings: self.settings, warnings: self.problems, file, sources: self.sources })
+        }
+    }
+}
+
+/// The key that was probably meant: one of the same section, one of the same
+/// name in another, or one spelled almost alike.
+fn nearest_key(key: &str) -> Option<&'static str> {
+    let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
+    let named = |name: &str, section: &str| {
+        let found = SETTINGS.iter().find(|setting| setting.name() == name && setting.section() == section);
+        found.or_else(|| SETTINGS.iter().find(|setting| setting.name() == name)).map(|setting| setting.key)
+    };
+    let within = SETTINGS.iter().filter(|setting| setting.section() == section).map(Setting::name);
+    nearest(name, within)
+        .and_then(|name| named(name, section))
+        .or_else(|| named(name, section))
+        .or_else(|| nearest(key, SETTINGS.iter().map(|setting| setting.key)))
+        .or_else(|| nearest(name, SETTINGS.iter().map(Setting::name)).and_then(|name| named(name, section)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! The parts of the documentation that are written from the source.
+
+use std::fmt::Write as _;
+
+use clank_core::cause::{Cause, ErrorKind};
+
+use super::load::Config;
+use super::settings::Settings;
+use super::table::{SECTIONS, SETTINGS, Section, Setting};
+
+const INTRODUCTION: &str = "\
+# Configuration
+
+<!-- Written from the source by `clank reference docs`. Change crates/clank-server/src/config/table.rs. -->
+
+`clank server` needs no configuration. It reads the file named by `--config` or by the variable `CLANK_CONFIG`, else `clank.toml` in the working directory if there is one. A flag wins over an environment variable, that over the file, and that over the default.
+
+- `clank check` says what is wrong with a configuration: file, line, column, key, and what was probably meant. It tells everything at once, and exits with 1 if there was an error.
+- `clank config` prints the configuration in effect as a file, with where each value comes from.
+
+Sizes are an integer and a unit (`B`, `KiB`, `MiB`, `GiB`; `KB`, `MB`, `GB` are powers of ten), durations too (`ms`, `s`, `m`, `h`). In an environment variable a list has commas between its items, and a string no quotes.
+
+In Kubernetes a service named `clank-server` makes the cluster set `CLANK_SERVER_PORT` to something that is no port. Name the service otherwise, or set `enableServiceLinks: false`.
+";
+
+/// `docs/configuration.md`.
+pub fn configuration() -> String {
+    let mut page = INTRODUCTION.to_owned();
+    for section in SECTIONS {
+        page.push_str(&section_table(section));
+    }
+    page
+}
+
+fn section_table(section: &Section) -> String {
+    let mut text = format!("\n## [{}]\n\n{}\n\n", section.name, section.sentence);
+    text.push_str("| setting | value | default | what it does |\n|---|---|---|---|\n");
+    let defaults = Settings::default();
+    for setting in SETTINGS.iter().filter(|setting| setting.section() == section.name) {
+        let (name, variable) = (setting.name(), setting.environment());
+        let (syntax, default) = (setting.syntax(), setting.show(&defaults));
+        let row = format!("| `{name}`<br>`{variable}` | {syntax} | `{default}` | {} |\n", setting.sentence);
+        text.push_str(&row);
+    }
+    text
+}
+
+/// The table of causes in `docs/lifecycle-events.md`.
+pub fn causes() -> String {
+    let mut text =
+        "| cause | close code | HTTP status | initiator | error event | log level | meaning |\n".to_owned();
+    text.push_str("|---|---|---|---|---|---|---|\n");
+    for cause in Cause::ALL {
+        let number = |number: Option<u16>| number.map_or("–".to_owned(), |number| number.to_string());
+        let (code, status) = (number(cause.close_code()), number(cause.http_status()));
+        let error = cause.error_kind().map_or("–".to_owned(), |kind| format!("`{kind}`"));
+        let (initiator, level, sentence) = (cause.initiator(), cause.level().label(), cause.sentence());
+        let row =
+            format!("| `{cause}` | {code} | {status} | {initiator} | {error} | {level} | {sentence} |\n");
+        text.push_str(&row);
+    }
+    text
+}
+
+/// The table of kinds of error in `docs/lifecycle-events.md`.
+pub fn error_kinds() -> String {
+    let mut text = "| kind | meaning |\n|---|---|\n".to_owned();
+    for kind in ErrorKind::ALL {
+        text.push_str(&format!("| `{kind}` | {} |\n", kind.sentence()));
+    }
+    text
+}
+
+/// The page `docs/lifecycle-events.md` with its generated tables renewed.
+///
+/// A table stands between the lines `<!-- begin NAME -->` and `<!-- end NAME -->`.
+///
+/// # Errors
+/// The name of a table whose lines are missing.
+pub fn lifecycle_events(page: &str) -> Result<String, &'static str> {
+    let mut page = page.to_owned();
+    for (name, table) in [("causes", causes()), ("kinds of error", error_kinds())] {
+        let (begin, end) = (format!("<!-- begin {name} -->\n"), format!("<!-- end {name} -->"));
+        let (before, rest) = page.split_once(&begin).ok_or(name)?;
+        let (_, after) = rest.split_once(&end).ok_or(name)?;
+        page = format!("{before}{begin}{table}{end}{after}");
+    }
+    Ok(page)
+}
+
+/// The configuration in effect, as a file that says where each value comes from.
+pub fn effective(config: &Config) -> String {
+    let mut text = String::new();
+    for section in SECTIONS {
+        let rows = config.sources().filter(|(setting, _)| setting.section() == section.name);
+        let lines: Vec<_> = rows
+            .map(|(setting, source)| (assignment(setting, &config.settings), source.to_string()))
+            .collect();
+        let width = lines.iter().map(|(assignment, _)| assignment.chars().count()).max().unwrap_or(0);
+        let separator = if text.is_empty() { "" } else { "\n" };
+        let _ = writeln!(text, "{separator}[{}]", section.name);
+        for (assignment, source) in lines {
+            let _ = writeln!(text, "{assignment:width$}  # {}", source.escape_debug());
+        }
+    }
+    text
+}
+
+fn assignment(setting: &Setting, settings: &Settings) -> String {
+    format!("{} = {}", setting.name(), setting.show(settings))
+}

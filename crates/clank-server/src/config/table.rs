@@ -1,0 +1,221 @@
+//! The one table of settings.
+
+use super::settings::Settings;
+use super::value::{Invalid, Raw, Value};
+
+/// One setting.
+#[derive(Debug)]
+pub struct Setting {
+    /// Section and name: `server.port`.
+    pub key: &'static str,
+    /// What it does, in Markdown.
+    pub sentence: &'static str,
+    /// Reads a value into the settings.
+    pub(super) set: fn(&mut Settings, Raw<'_>) -> Result<(), Invalid>,
+    /// The value as TOML.
+    pub(super) show: fn(&Settings) -> String,
+    syntax: fn(&Settings) -> String,
+}
+
+impl Setting {
+    /// The environment variable: `CLANK_SERVER_PORT`.
+    ///
+    /// ```
+    /// let port = clank_server::config::SETTINGS.iter().find(|setting| setting.key == "server.port");
+    /// assert_eq!(port.map(|port| port.environment()).as_deref(), Some("CLANK_SERVER_PORT"));
+    /// ```
+    pub fn environment(&self) -> String {
+        format!("CLANK_{}", self.key.replace('.', "_").to_uppercase())
+    }
+
+    /// The section that it stands in.
+    pub fn section(&self) -> &'static str {
+        self.key.split_once('.').map_or("", |(section, _)| section)
+    }
+
+    /// Its name within the section.
+    pub fn name(&self) -> &'static str {
+        self.key.split_once('.').map_or(self.key, |(_, name)| name)
+    }
+
+    /// How its value is written, with its range, in Markdown.
+    pub fn syntax(&self) -> String {
+        (self.syntax)(&Settings::default())
+    }
+
+    /// Its value among `settings`, as TOML.
+    pub fn show(&self, settings: &Settings) -> String {
+        (self.show)(settings)
+    }
+}
+
+/// A section of the file.
+#[derive(Debug)]
+pub struct Section {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is about, in Markdown.
+    pub sentence: &'static str,
+}
+
+/// Every section, in the order of the reference.
+pub const SECTIONS: &[Section] = &[
+    Section { name: "server", sentence: "Where the server listens, and to whom." },
+    Section {
+        name: "events",
+        sentence: "Who is told of lifecycle events; see [Lifecycle events](lifecycle-events.md).",
+    },
+    Section {
+        name: "limits",
+        sentence: "What a client may use. Every limit has a default and a range; there is no way to write unlimited.",
+    },
+    Section { name: "keepalive", sentence: "How clients that are gone without a word are found." },
+    Section {
+        name: "wamp1",
+        sentence: "Points on which servers of WAMP v1 differ. The defaults are those of Ratchet 0.4.",
+    },
+    Section { name: "deflate", sentence: "Compression of messages (RFC 7692)." },
+    Section {
+        name: "shutdown",
+        sentence: "What happens on SIGTERM or SIGINT. A second signal ends the waiting at once.",
+    },
+    Section { name: "log", sentence: "What is logged on standard error." },
+];
+
+fn syntax_of<V: Value>(_: &V) -> String {
+    V::syntax()
+}
+
+macro_rules! table {
+    ($($key:literal => $($field:ident).+, $sentence:literal;)+) => {
+        &[$(Setting {
+            key: $key,
+            sentence: $sentence,
+            set: |settings, raw| {
+                settings.$($field).+ = Value::parse(raw)?;
+                Ok(())
+            },
+            show: |settings| settings.$($field).+.to_toml(),
+            syntax: |settings| syntax_of(&settings.$($field).+),
+        },)+]
+    };
+}
+
+/// Every setting, in the order of the reference.
+pub const SETTINGS: &[Setting] = table! {
+    "server.node" => server.node, "The node's name in events; different on every node that shares a listener.";
+    "server.host" => server.host, "The address to listen on.";
+    "server.port" => server.port, "The port to listen on. 0 takes a free one and prints it.";
+    "server.path" => server.path, "The path of the WebSocket. Handshakes elsewhere are answered 404.";
+    "server.workers" => server.workers, "Threads that serve connections; `\"auto\"` is one a core.";
+    "server.origins" => server.origins, "Origins of pages that may connect besides those of the server's own host. `\"*\"` lets every page in: any site can then act for its visitors, if they are known by a cookie.";
+    "server.headers" => server.headers, "Headers of the handshake that events carry. They are kept in memory for each open connection.";
+
+    "events.console" => events.console, "What standard output is told: a line of text, the whole record, or nothing.";
+    "events.on_connect_failure" => events.on_connect_failure, "What becomes of a connection whose connect listener failed, panicked or took longer than `limits.listener`: it is closed as `handler_failure`, or served.";
+
+    "limits.message" => limits.message, "Length of a message, after decompression and over all its fragments. Beyond it: close 1009.";
+    "limits.headers" => limits.headers, "Length of a request's line and headers. Beyond it: 431.";
+    "limits.header_count" => limits.header_count, "Headers of a request. Beyond it: 431.";
+    "limits.handshake" => limits.handshake, "Time from accepting a connection to the end of its request. Beyond it: 408.";
+    "limits.handshakes" => limits.handshakes, "Unfinished handshakes. Beyond it: 503.";
+    "limits.handshakes_per_address" => limits.handshakes_per_address, "Unfinished handshakes of one IP address. Beyond it: 429.";
+    "limits.connections" => limits.connections, "Connections. Beyond it: 503. The operating system's limit on open files may be lower.";
+    "limits.connections_per_address" => limits.connections_per_address, "Connections of one IP address. Beyond it: 429. Behind a proxy all clients may share one.";
+    "limits.subscriptions" => limits.subscriptions, "Subscriptions of a connection.";
+    "limits.prefixes" => limits.prefixes, "Prefixes that a WAMP v1 session has defined.";
+    "limits.prefix_bytes" => limits.prefix_bytes, "Length of all prefixes of a WAMP v1 session, with what they stand for.";
+    "limits.call_id" => limits.call_id, "Length of a WAMP v1 call's id.";
+    "limits.listed_sessions" => limits.listed_sessions, "Sessions that a publication may exclude, and as many that it may name as eligible.";
+    "limits.uri" => limits.uri, "Length of a topic's or procedure's URI.";
+    "limits.calls_in_flight" => limits.calls_in_flight, "Calls of a connection that wait for their results. Beyond it a call is answered with an error.";
+    "limits.inbox" => limits.inbox, "Messages of a connection that wait for a handler. At this many the server stops reading from it.";
+    "limits.outbound" => limits.outbound, "Bytes that wait to be sent to a connection; at least `limits.message`.";
+    "limits.slow_consumer" => limits.slow_consumer, "What becomes of a connection for which more would wait: it is disconnected as `slow_consumer`, or events for it are dropped and counted.";
+    "limits.write" => limits.write, "Time for which a connection may take no byte of what waits for it. Beyond it: disconnected as `slow_consumer`.";
+    "limits.buffered" => limits.buffered, "Bytes that wait to be sent or handled over all connections; at least `limits.outbound`. Beyond it: disconnected as `overloaded`.";
+    "limits.listener" => limits.listener, "Time that a lifecycle listener may take.";
+
+    "keepalive.interval" => limits.keepalive_interval, "Silence of a client after which it is sent a ping.";
+    "keepalive.timeout" => limits.keepalive_timeout, "Time after the ping in which something must be heard. Beyond it: disconnected as `keepalive_timeout`.";
+
+    "wamp1.on_malformed" => wamp1.on_malformed, "What a malformed message leads to besides an error event: close 1007, or nothing, as in Ratchet 0.2.";
+    "wamp1.publisher_receives" => wamp1.publisher_receives, "Whether a publisher that subscribes to its topic receives its own event when it says nothing of it.";
+    "wamp1.empty_eligible" => wamp1.empty_eligible, "Whom an empty list of eligible receivers means.";
+
+    "deflate.enabled" => deflate.enabled, "Whether compression is offered to clients. It saves traffic and costs time.";
+
+    "shutdown.drain" => limits.drain, "Time over which connections are closed, so that their clients do not come back all at once.";
+    "shutdown.deadline" => limits.shutdown, "Time from the signal after which nothing is waited for; more than `shutdown.drain`.";
+
+    "log.level" => log.level, "The least important level that is logged. Only `\"trace\"` shows payloads.";
+    "log.format" => log.format, "Lines for people, or JSON objects.";
+};
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn keys_and_variables_are_unique() {
+        let keys: HashSet<_> = SETTINGS.iter().map(|setting| setting.key).collect();
+        let variables: HashSet<_> = SETTINGS.iter().map(Setting::environment).collect();
+        assert_eq!((keys.len(), variables.len()), (SETTINGS.len(), SETTINGS.len()));
+    }
+
+    #[test]
+    fn every_setting_stands_in_a_section_and_every_section_has_settings() {
+        let used: HashSet<_> = SETTINGS.iter().map(Setting::section).collect();
+        let known: HashSet<_> = SECTIONS.iter().map(|section| section.name).collect();
+        assert_eq!(used, known);
+    }
+
+    #[test]
+    fn sentences_fit_into_a_table() {
+        for setting in SETTINGS {
+            assert!(
+                setting.sentence.ends_with('.') && !setting.sentence.contains(['|', '\n']),
+                "{}",
+                setting.key
+            );
+        }
+    }
+
+    #[test]
+    fn every_default_is_read_back_from_toml_and_from_text() {
+        let defaults = Settings::default();
+        for setting in SETTINGS {
+            let shown = setting.show(&defaults);
+            let document = format!("value = {shown}");
+            let table = toml::de::DeTable::parse(&document).unwrap();
+            let value = table.get_ref().get("value").unwrap().get_ref();
+            let text = shown.trim_matches(['"', '[', ']']);
+            for raw in [Raw::Toml(value), Raw::Text(text)] {
+                let mut settings = defaults.clone();
+                (setting.set)(&mut settings, raw).unwrap();
+                assert_eq!(settings, defaults, "{}", setting.key);
+            }
+        }
+    }
+
+    #[test]
+    fn a_setting_changes_its_own_field_alone() {
+        // among them a value for each setting that is not its default
+        let values = "true false 7 17 9s 2KiB 77KiB 3MiB json serve report nobody drop_events debug /ws a.example https://x.example";
+        let defaults = Settings::default();
+        for setting in SETTINGS {
+            let changed = values.split(' ').find_map(|text| {
+                let mut settings = defaults.clone();
+                (setting.set)(&mut settings, Raw::Text(text)).ok()?;
+                (setting.show(&settings) != setting.show(&defaults)).then_some(settings)
+            });
+            let settings = changed.expect(setting.key);
+            for other in SETTINGS.iter().filter(|other| other.key != setting.key) {
+                assert_eq!(other.show(&settings), other.show(&defaults), "{} by {}", other.key, setting.key);
+            }
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! The `clank` program.
+//!
+//! The composition root: it reads the configuration and puts the server
+//! together from it.
+//!
+//! - [`cli`]: the command line
+//! - [`config`]: settings, where they come from, and their reference
+//! - [`console`]: a lifecycle event as a line of standard output
+//! - [`output`]: lines written by a thread of their own, so that a blocked
+//!   reader blocks nothing else
+//! - `serve`: the server, put together from its settings
+//! - [`logging`]: logs on standard error
+
+pub mod cli;
+pub mod config;
+pub mod console;
+pub mod logging;
+pub mod output;
+mod serve;

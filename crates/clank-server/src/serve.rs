@@ -1,0 +1,138 @@
+//! `clank server`: the server, put together from its settings.
+
+use std::io;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clank::{Builder, Clank, EventKind, Handle, ListenerOptions, Origins, Paths, Record};
+use clank_core::event::Body;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::{Options, complain};
+use crate::config::{ConsoleFormat, OnConnectFailure, ServerSettings, Settings, Workers};
+use crate::console;
+use crate::logging;
+use crate::output::Output;
+
+/// The page that is served on `/`, its script, and the client.
+const CHAT: &str = include_str!("../assets/index.html");
+const CHAT_SCRIPT: &str = include_str!("../assets/chat.js");
+const CLIENT: &str = include_str!("../../../js/clank/dist/clank.js");
+
+/// Runs the server until it is told to stop.
+pub(crate) fn run(options: Options) -> ExitCode {
+    let config = match options.read() {
+        Ok(config) => config,
+        Err(problems) => {
+            complain(&problems);
+            return ExitCode::FAILURE;
+        }
+    };
+    complain(&config.warnings);
+    match serve(&config.settings) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&[format!("error: {error}")]);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn serve(settings: &Settings) -> clank::Result {
+    let stderr = Output::spawn("standard error", io::stderr())?;
+    logging::init(settings.log, &stderr)?;
+    let stdout = Arc::new(Output::spawn("standard output", io::stdout())?);
+    stdout.line(console::STARTING);
+    let server = build(settings, &stdout).start()?;
+    listen_to_signals(server.handle())?;
+    server.wait().await;
+    let limit = settings.limits.shutdown.duration();
+    stdout.finish(limit);
+    stderr.finish(limit);
+    Ok(())
+}
+
+/// The server that the settings describe.
+fn build(settings: &Settings, stdout: &Arc<Output>) -> Builder {
+    let Settings { server, events, limits, deflate, .. } = settings;
+    let builder = Clank::builder()
+        .limits(*limits)
+        .wamp1(settings.wamp1_options())
+        .deflate(deflate.enabled)
+        .node(server.node.clone())
+        .origins(origins(server))
+        .paths(Paths::Only(server.path.as_str().into()))
+        .keep_headers(server.headers.iter().map(|name| name.as_str()))
+        .on_listener_timeout(match events.on_connect_failure {
+            OnConnectFailure::Close => clank::OnListenerTimeout::Close,
+            OnConnectFailure::Serve => clank::OnListenerTimeout::Serve,
+        })
+        .page("/", "text/html; charset=utf-8", CHAT)
+        .page("/chat.js", "text/javascript; charset=utf-8", CHAT_SCRIPT)
+        .page("/clank.js", "text/javascript; charset=utf-8", CLIENT)
+        .bind(format!("{}:{}", server.host.for_url(), server.port));
+    let builder = match server.workers {
+        Workers::Auto => builder,
+        Workers::Fixed(workers) => builder.workers(workers.count()),
+    };
+    EventKind::ALL.into_iter().fold(builder, |builder, kind| listen(builder, kind, events.console, stdout))
+}
+
+/// Adds the console's listener for one kind of event. It never waits for who reads the output.
+fn listen(builder: Builder, kind: EventKind, format: ConsoleFormat, stdout: &Arc<Output>) -> Builder {
+    let stdout = Arc::clone(stdout);
+    let hears = kind == EventKind::Launched || is_printed(kind, format);
+    if !hears {
+        return builder;
+    }
+    builder.on_with(ListenerOptions::new().priority(i32::MAX).inline(), kind, move |event| {
+        print(&stdout, event.record(), format);
+        std::future::ready(Ok(()))
+    })
+}
+
+/// Whether the console has something to say of such events; nobody makes records of others.
+fn is_printed(kind: EventKind, format: ConsoleFormat) -> bool {
+    match format {
+        ConsoleFormat::Off => false,
+        ConsoleFormat::Text => {
+            matches!(kind, EventKind::Connected | EventKind::Disconnected | EventKind::Error)
+        }
+        ConsoleFormat::Json => true,
+    }
+}
+
+fn print(stdout: &Output, record: &Record, format: ConsoleFormat) {
+    if let Body::Launched(launched) = &record.body {
+        stdout.line(&console::launching(&launched.address));
+    }
+    if let Some(line) = console::line(record, format) {
+        stdout.line(&line);
+    }
+}
+
+fn origins(server: &ServerSettings) -> Origins {
+    let listed: Vec<String> = server.origins.iter().map(|origin| origin.as_str().to_owned()).collect();
+    match listed.iter().any(|origin| origin == "*") {
+        true => Origins::Any,
+        false if listed.is_empty() => Origins::SameHost,
+        false => Origins::Listed(listed),
+    }
+}
+
+/// Shuts the server down at SIGTERM and SIGINT; each further one hastens.
+fn listen_to_signals(handle: Handle) -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            handle.shutdown();
+        }
+    });
+    Ok(())
+}

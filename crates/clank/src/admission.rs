@@ -1,0 +1,131 @@
+//! Who may connect: the question that a `connecting` listener answers.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use clank_core::event::Identity;
+use clank_core::id::{ConnectionId, ResourceId};
+use http::{HeaderMap, StatusCode, Uri};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::Result;
+
+/// A client's request to be connected. Cloning shares it.
+#[derive(Clone, Debug)]
+pub struct ConnectRequest(pub(crate) Arc<Parts>);
+
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub resource_id: ResourceId,
+    pub connection_id: ConnectionId,
+    pub remote: Option<SocketAddr>,
+    pub uri: Uri,
+    pub headers: HeaderMap,
+    pub protocol: &'static str,
+}
+
+impl ConnectRequest {
+    /// The id that the connection will have.
+    pub fn resource_id(&self) -> u64 {
+        self.0.resource_id.value()
+    }
+
+    /// The globally unique id that the connection will have.
+    pub fn connection_id(&self) -> ConnectionId {
+        self.0.connection_id
+    }
+
+    /// The address at the other end of the socket; behind a proxy, the proxy's. `None` if the
+    /// connection came by no socket of the server's own.
+    pub fn remote_addr(&self) -> Option<SocketAddr> {
+        self.0.remote
+    }
+
+    /// The path that was asked for, without the query.
+    pub fn path(&self) -> &str {
+        self.0.uri.path()
+    }
+
+    /// The query, without its question mark.
+    pub fn query(&self) -> Option<&str> {
+        self.0.uri.query()
+    }
+
+    /// All headers of the request.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.0.headers
+    }
+
+    /// The value of a cookie, as it was sent.
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        let cookies = self.0.headers.get_all(http::header::COOKIE).into_iter();
+        cookies.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(';')).find_map(|pair| {
+            let (key, value) = pair.trim().split_once('=')?;
+            (key == name).then_some(value)
+        })
+    }
+
+    /// The subprotocol that the connection will speak, such as `wamp`.
+    pub fn protocol(&self) -> &str {
+        self.0.protocol
+    }
+}
+
+/// The answer to a [`ConnectRequest`].
+///
+/// ```
+/// use clank::Admission;
+///
+/// let admission = Admission::accept().identity("anna").attribute("plan", &"gold")?;
+/// # Ok::<(), clank::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Admission {
+    pub(crate) identity: Option<Identity>,
+    pub(crate) attributes: Map<String, Value>,
+    pub(crate) refusal: Option<Refusal>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal {
+    pub status: StatusCode,
+    pub reason: String,
+}
+
+impl Admission {
+    /// The client may connect.
+    pub fn accept() -> Self {
+        Self::default()
+    }
+
+    /// The client may not connect. It is told `status`, with `reason` as the body; so is the
+    /// `clank.client.rejected` event.
+    pub fn reject(status: StatusCode, reason: impl Into<String>) -> Self {
+        Self { refusal: Some(Refusal { status, reason: reason.into() }), ..Self::default() }
+    }
+
+    /// Says who the client is. Every later event of the connection carries it.
+    #[must_use]
+    pub fn identity(mut self, id: impl Into<String>) -> Self {
+        self.identity = Some(Identity::new(id.into()));
+        self
+    }
+
+    /// Hangs a value on the connection that every later event of it carries.
+    ///
+    /// # Errors
+    /// When `value` can't be JSON.
+    pub fn attribute<T: Serialize + ?Sized>(mut self, name: impl Into<String>, value: &T) -> Result<Self> {
+        self.attributes.insert(name.into(), serde_json::to_value(value)?);
+        Ok(self)
+    }
+
+    /// Takes the next listener's answer on top of this one.
+    pub(crate) fn and(mut self, next: Self) -> Self {
+        self.identity = next.identity.or(self.identity);
+        self.attributes.extend(next.attributes);
+        self.refusal = next.refusal;
+        self
+    }
+}

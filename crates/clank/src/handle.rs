@@ -1,0 +1,127 @@
+//! What the rest of the program can do with a running server.
+
+use std::sync::Arc;
+
+use clank_core::topic::Uri;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::connection::Connection;
+use crate::error::{Error, Result};
+use crate::rpc::{Call, RpcError};
+use crate::runtime::{Engine, contain};
+use crate::server::Control;
+use crate::topic::Topic;
+
+/// What the rest of the program can do with a running server. Cloning is cheap.
+#[derive(Clone)]
+pub struct Handle {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) control: Arc<Control>,
+}
+
+/// What a server holds at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tables {
+    /// Connections that are open.
+    pub open: usize,
+    /// Connections that are open, or of whose end not every listener has heard.
+    pub connections: usize,
+    /// Sockets whose handshake is unfinished.
+    pub handshakes: usize,
+    /// Topics that have subscribers.
+    pub topics: usize,
+    /// Addresses that are counted against their limits.
+    pub addresses: usize,
+    /// Bytes that wait for clients that read too slowly.
+    pub waiting: usize,
+}
+
+impl Handle {
+    /// The topic with this URI, whether it has subscribers or not.
+    ///
+    /// # Errors
+    /// When `uri` is empty, too long, or has control characters.
+    pub fn topic(&self, uri: &str) -> Result<Topic> {
+        let uri = Uri::parse(uri, self.engine.limits().uri.bytes())?;
+        Ok(Topic::new(uri.into_owned(), Arc::clone(&self.engine)))
+    }
+
+    /// Publishes `event` to all subscribers of a topic. The topic's handler is not asked.
+    ///
+    /// # Errors
+    /// When `topic` is no URI, or `event` can't be JSON.
+    pub fn publish<T: Serialize + ?Sized>(&self, topic: &str, event: &T) -> Result {
+        self.topic(topic)?.broadcast(event)
+    }
+
+    /// Calls a procedure of this server, as a client would: `params` is an array or an object.
+    ///
+    /// # Errors
+    /// What the procedure answers; or that there is none, that it panicked, or that its result
+    /// does not fit `R`.
+    pub async fn call<P: Serialize + ?Sized, R: DeserializeOwned>(
+        &self,
+        uri: &str,
+        params: &P,
+    ) -> Result<R, RpcError> {
+        let params = serde_json::to_vec(params).map_err(|error| RpcError::new(error.to_string()))?;
+        let (service, method) = uri.split_once('/').ok_or_else(RpcError::not_found)?;
+        let method = method.split('/').next().unwrap_or_default().to_owned();
+        let service = self.engine.application.services.get(service).cloned();
+        let service =
+            service.filter(|service| service.inline(&method).is_some()).ok_or_else(RpcError::not_found)?;
+        let call = Call { caller: None, uri: uri.into(), params: params.into() };
+        let reply = contain(move || service.call(&method, call)).await;
+        let result = reply.map_err(|panic| RpcError::new(format!("the procedure panicked: {panic}")))??;
+        result.as_payload().deserialize().map_err(|error| RpcError::new(error.to_string()))
+    }
+
+    /// All open connections.
+    pub fn connections(&self) -> Vec<Connection> {
+        self.engine.peers().into_iter().map(Connection).collect()
+    }
+
+    /// The open connection with this resource id.
+    pub fn connection(&self, resource_id: u64) -> Option<Connection> {
+        self.engine.peer(resource_id).map(Connection)
+    }
+
+    /// Sends `event` to one connection, as an event of `topic`, whether it has subscribed or not.
+    ///
+    /// # Errors
+    /// When there is no such connection, `topic` is no URI, or `event` can't be JSON.
+    pub fn send<T: Serialize + ?Sized>(&self, resource_id: u64, topic: &str, event: &T) -> Result {
+        let connection = self.connection(resource_id);
+        let connection = connection.ok_or_else(|| Error::new(format!("no connection {resource_id}")))?;
+        self.topic(topic)?.send(&connection, event)
+    }
+
+    /// What the server holds at this moment. After the last client has left, all of it is zero.
+    pub fn tables(&self) -> Tables {
+        Tables {
+            open: self.engine.open(),
+            connections: self.engine.gate.connections(),
+            handshakes: self.engine.gate.handshakes(),
+            topics: self.engine.hub.topics(),
+            addresses: self.engine.gate.addresses(),
+            waiting: self.engine.bounds.held(),
+        }
+    }
+
+    /// Begins to shut the server down; `serve` and [`Server::wait`](crate::Server::wait) return
+    /// when it is done. A second call hastens: what still waits is given up.
+    ///
+    /// In this order: no new connections, `/healthz` says 503; `on_server_stopping`; close frames
+    /// with code 1001, spread over [`Limits::drain`](crate::Limits); every `on_client_disconnect`;
+    /// at [`Limits::shutdown`](crate::Limits) at the latest, the end.
+    pub fn shutdown(&self) {
+        self.control.shutdown();
+    }
+}
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handle").field("tables", &self.tables()).finish()
+    }
+}

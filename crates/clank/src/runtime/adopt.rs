@@ -1,0 +1,22 @@
+//! Connections whose handshake somebody else has made.
+
+use bytes::Bytes;
+
+use super::conn::Accepted;
+use super::transport::Stream;
+
+/// A connection whose handshake somebody else has made.
+pub(crate) struct Adopted {
+    pub accepted: Accepted,
+    pub carrier: Carrier,
+    /// What the client has sent already.
+    pub early: Bytes,
+}
+
+/// What carries an adopted connection.
+pub(crate) enum Carrier {
+    /// A socket.
+    Socket(mio::net::TcpStream),
+    /// Any other stream.
+    Stream(Box<dyn Stream>),
+}

@@ -1,0 +1,223 @@
+//! The one way in which a connection ends.
+//!
+//! [`Conn::close`] is where every end begins: the first cause is kept, the socket gets its close
+//! frame and nothing after it, subscriptions end, calls are dropped. Then two things go on side by
+//! side, the socket's closing handshake and the application's hearing of the end, and when both
+//! are over the connection is [finished](Conn::is_finished).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clank_core::cause::Cause;
+use clank_core::event::{Change, Disconnected, Failure};
+use clank_core::topic::Uri;
+use clank_wire::ws::{self, CloseCode};
+
+use super::conn::Conn;
+use super::cx::Cx;
+use super::lane::Work;
+
+/// How long the client has to answer a close frame, in milliseconds.
+const CLOSE_WAIT: u64 = 2_000;
+
+/// Why and how a connection ends.
+pub(crate) struct Ending {
+    cause: Cause,
+    code: u16,
+    reason: Box<str>,
+}
+
+impl Ending {
+    /// An end with the cause's own close code.
+    pub(crate) fn new(cause: Cause, reason: &str) -> Self {
+        Self { cause, code: cause.close_code().unwrap_or(1006), reason: reason.into() }
+    }
+
+    /// The same with another code.
+    pub(crate) fn code(mut self, code: u16) -> Self {
+        self.code = code;
+        self
+    }
+}
+
+/// What is left to be done on a closing connection.
+pub(crate) struct Closing {
+    ending: Ending,
+    /// When the socket is shut, whatever the client does.
+    deadline: u64,
+    /// When calls that were dropped are waited for no longer.
+    calls_deadline: u64,
+    /// The client's close frame is there.
+    answered: bool,
+    /// The close frame, and all before it, is written.
+    written: bool,
+    /// The socket is shut.
+    shut: bool,
+}
+
+impl Conn {
+    /// Begins to close the connection; the first call counts.
+    pub(crate) fn close(&mut self, ending: Ending, cx: &mut Cx) {
+        if self.closing.is_some() {
+            return;
+        }
+        let cause = ending.cause;
+        let frame = self.close_frame(&ending);
+        let deadline = cx.now + CLOSE_WAIT;
+        let answered = cause == Cause::ClientClosed;
+        let error =
+            cause.error_kind().map(|kind| Failure { kind, message: ending.reason.clone(), survived: false });
+        let calls_deadline = cx.now + cx.listener_limit();
+        self.closing = Some(Box::new(Closing {
+            ending,
+            deadline,
+            calls_deadline,
+            answered,
+            written: false,
+            shut: false,
+        }));
+        self.peer.set_closing();
+        cx.engine.deregister(&self.peer);
+        self.lane.discard_messages();
+        self.calls.drop_all();
+        if let Some(error) = error {
+            self.tell(Change::Error(Box::new(error)), cx);
+        }
+        self.leave_topics(cx);
+        self.lane.push(Work::Farewell);
+        if self.calls.count() > 0 {
+            self.schedule(calls_deadline, cx);
+        }
+        if frame.is_some() {
+            let push = self.peer.seal(frame);
+            cx.turn.note(&self.peer, push);
+            self.schedule(deadline, cx);
+        } else {
+            self.shut();
+        }
+        cx.ready.push_back(self.peer.token);
+    }
+
+    /// The connection broke.
+    pub(super) fn lost(&mut self, reason: &str, cx: &mut Cx) {
+        self.close(Ending::new(Cause::NetworkLost, reason), cx);
+        self.shut();
+    }
+
+    /// The socket can't be written to.
+    pub(crate) fn on_write_failed(&mut self, error: &std::io::Error, cx: &mut Cx) {
+        self.lost(&error.to_string(), cx);
+    }
+
+    /// The client's close frame has come to its turn.
+    pub(super) fn on_hangup(&mut self, frame: Option<(CloseCode, Box<str>)>, cx: &mut Cx) {
+        let ending = match frame {
+            Some((code, reason)) => Ending::new(Cause::ClientClosed, &reason).code(code.as_u16()),
+            None => Ending::new(Cause::ClientClosed, ""),
+        };
+        self.close(ending, cx);
+    }
+
+    /// The client answered the server's close frame.
+    pub(super) fn on_close_answered(&mut self, _: &mut Cx) {
+        if let Some(closing) = &mut self.closing {
+            closing.answered = true;
+        }
+        self.shut_if_done();
+    }
+
+    /// The close frame and all before it is written.
+    pub(crate) fn on_sealed(&mut self) {
+        if let Some(closing) = &mut self.closing {
+            closing.written = true;
+            if !closing.answered {
+                // The client sees the end of the stream behind the close frame, and may still
+                // answer.
+                self.transport.end();
+            }
+        }
+        self.shut_if_done();
+    }
+
+    /// The deadlines of a closing connection; `None` if it is not closing.
+    pub(super) fn check_closing(&mut self, cx: &mut Cx) -> Option<u64> {
+        let closing = self.closing.as_ref()?;
+        let Closing { deadline, calls_deadline, shut, .. } = **closing;
+        if self.calls.count() > 0 && calls_deadline <= cx.now {
+            self.calls.forget_all();
+        }
+        if !shut && deadline <= cx.now {
+            self.shut();
+        }
+        let calls = if self.calls.count() > 0 { calls_deadline } else { u64::MAX };
+        let socket = if self.is_shut() { u64::MAX } else { deadline };
+        Some(calls.min(socket))
+    }
+
+    pub(super) fn closing_deadline(&self) -> u64 {
+        self.closing.as_ref().map_or(u64::MAX, |closing| closing.deadline)
+    }
+
+    /// Whether the socket is shut.
+    pub(super) fn is_shut(&self) -> bool {
+        self.closing.as_ref().is_some_and(|closing| closing.shut)
+    }
+
+    /// Whether nothing is left to be done: the socket is shut, and everybody has heard.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.is_shut() && self.lane.is_ended()
+    }
+
+    /// Makes the record of the end, and lets the listeners hear of it.
+    pub(super) fn say_farewell(&mut self, cx: &mut Cx) {
+        if let Some(closing) = &self.closing {
+            let Ending { cause, code, reason } = &closing.ending;
+            let disconnected = Disconnected {
+                cause: *cause,
+                code: *code,
+                reason: reason.clone(),
+                duration: Duration::from_millis(cx.now.saturating_sub(self.opened)),
+                received: self.received,
+                sent: self.peer.sent(),
+                alive_until: None,
+            };
+            self.tell(Change::Disconnected(Box::new(disconnected)), cx);
+        }
+        self.lane.push(Work::Ended);
+    }
+
+    fn close_frame(&self, ending: &Ending) -> Option<bytes::Bytes> {
+        if ending.cause == Cause::ClientClosed {
+            // The answer to a close frame repeats its code (RFC 6455, 5.5.1).
+            return Some(match ending.code {
+                1005 => ws::frame(ws::OpCode::Close, b""),
+                code => ws::close_frame(CloseCode::new(code), ""),
+            });
+        }
+        ending.cause.sends_close().then(|| ws::close_frame(CloseCode::new(ending.code), &ending.reason))
+    }
+
+    fn leave_topics(&mut self, cx: &mut Cx) {
+        for cell in cx.engine.hub.leave(&self.peer) {
+            if let Ok(topic) = Uri::parse(Arc::<str>::clone(&cell.uri).to_string(), usize::MAX) {
+                self.left(topic, cx);
+            }
+        }
+    }
+
+    fn shut_if_done(&mut self) {
+        if self.closing.as_ref().is_some_and(|closing| closing.answered && closing.written) {
+            self.shut();
+        }
+    }
+
+    /// Ends the socket.
+    fn shut(&mut self) {
+        if let Some(closing) = &mut self.closing {
+            closing.shut = true;
+        }
+        self.readable = false;
+        self.peer.shut();
+        self.transport.shut();
+    }
+}

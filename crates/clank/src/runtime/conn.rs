@@ -1,0 +1,481 @@
+//! An open WebSocket, from its handshake to the last word about its end.
+//!
+//! A connection is a state machine that its worker drives: no task, no timer and no buffer of its
+//! own while nothing happens. What it does when it is driven has a fixed order ([`Conn::pump`]):
+//! first the application code that waits, then what can be read.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use clank_core::cause::{Cause, ErrorKind};
+use clank_core::event::{Body, Change, Failure, Traffic};
+use clank_core::wamp1::Session;
+use clank_wire::ws;
+use clank_wire::ws::deflate::Agreement;
+use clank_wire::ws::{CloseCode, Decoder, DecoderOptions, Event, OpCode, ProtocolError, Role};
+
+use super::admitted::Admitted;
+use super::calls::Calls;
+use super::closing::{Closing, Ending};
+use super::cx::Cx;
+use super::engine::Names;
+use super::job::{Failed, Who};
+use super::lane::{Lane, Work};
+use super::outbound::{Flushed, OnOverflow, Push};
+use super::peer::{Parts, Peer};
+use super::slots::Token;
+use super::transport::Transport;
+use crate::connection::Connection;
+
+/// Reads of one buffer each before others have their turn.
+const READS: usize = 4;
+/// Pings of one read that are answered one by one; of more, only the latest is answered (RFC 6455,
+/// 5.5.3), so that a flood of pings costs little.
+const PONGS: u32 = 32;
+/// The server as WELCOME names it.
+const IDENT: &str = concat!("Clank/", env!("CARGO_PKG_VERSION"));
+
+/// What the connection speaks above WebSocket.
+pub(super) enum Protocol {
+    Wamp1(Session),
+    /// No subprotocol: messages go to the raw handler.
+    Raw,
+}
+
+/// A handshake that was answered with 101.
+pub(crate) struct Accepted {
+    pub names: Names,
+    pub facts: clank_core::event::RequestFacts,
+    pub identity: Option<clank_core::event::Identity>,
+    pub attributes: serde_json::Map<String, serde_json::Value>,
+    pub wamp1: bool,
+    pub deflate: Option<Agreement>,
+    /// Its place; kept until the last listener has heard of the end.
+    pub place: Admitted,
+}
+
+/// An open WebSocket.
+pub(crate) struct Conn {
+    pub(super) peer: Arc<Peer>,
+    pub(crate) transport: Transport,
+    decoder: Decoder,
+    pub(super) protocol: Protocol,
+    pub(super) lane: Lane,
+    pub(super) calls: Calls,
+    pub(super) received: Traffic,
+    _place: Admitted,
+    pub(super) opened: u64,
+    /// When the client was last heard.
+    heard: u64,
+    /// When it was sent the ping that it has not answered by anything yet.
+    pinged: Option<u64>,
+    /// Since when its socket has taken nothing.
+    blocked: Option<u64>,
+    /// When a draining server closes it.
+    drain_at: Option<u64>,
+    /// The next entry in the wheel that counts.
+    check_at: u64,
+    sequence: u64,
+    tickets: u32,
+    /// There may be something to read.
+    pub(crate) readable: bool,
+    /// Its publications are still being flushed: it is not read until they are.
+    paused: bool,
+    pub(super) closing: Option<Box<Closing>>,
+}
+
+impl Conn {
+    /// Opens the connection: WELCOME is queued behind `response`, and listeners are told.
+    pub(crate) fn open(
+        accepted: Accepted,
+        token: Token,
+        transport: Transport,
+        response: Option<Bytes>,
+        cx: &mut Cx,
+    ) -> Self {
+        let Accepted { names, facts, identity, attributes, wamp1, deflate, place } = accepted;
+        let facts = clank_core::event::ConnectionFacts {
+            connection_id: names.connection_id,
+            resource_id: names.resource_id,
+            request: facts,
+            identity: identity.map(Box::new),
+            attributes: (!attributes.is_empty()).then(|| Box::new(attributes)),
+        };
+        let window = deflate.map(|agreement| agreement.server_window_bits());
+        let socket = transport.socket().cloned();
+        let parts = Parts { facts, session_id: names.session_id, worker: cx.worker, token, window, socket };
+        let peer = Peer::new(&cx.engine, parts);
+        let options =
+            DecoderOptions { max_message: cx.engine.limits().message.bytes(), deflate: deflate.is_some() };
+        let session = || Session::new(names.session_id, Arc::clone(&cx.engine.settings.wamp1));
+        let mut conn = Self {
+            peer,
+            transport,
+            decoder: Decoder::new(Role::Server, options),
+            protocol: if wamp1 { Protocol::Wamp1(session()) } else { Protocol::Raw },
+            lane: Lane::default(),
+            calls: Calls::default(),
+            received: Traffic::default(),
+            _place: place,
+            opened: cx.now,
+            heard: cx.now,
+            pinged: None,
+            blocked: None,
+            drain_at: None,
+            check_at: u64::MAX,
+            sequence: 0,
+            tickets: 0,
+            readable: true,
+            paused: false,
+            closing: None,
+        };
+        conn.greet(response, cx);
+        conn
+    }
+
+    fn greet(&mut self, response: Option<Bytes>, cx: &mut Cx) {
+        if let Some(response) = response {
+            self.push_control(response, cx);
+        }
+        if let Protocol::Wamp1(session) = &self.protocol {
+            let welcome = ws::build_frame(OpCode::Text, 64, |out| session.welcome(IDENT, out));
+            let message = ws::payload(&welcome).len();
+            let push = self.peer.push(welcome, message, OnOverflow::Disconnect);
+            cx.turn.note(&self.peer, push);
+        }
+        cx.engine.register(&self.peer);
+        self.schedule(cx.now + cx.keepalive_interval(), cx);
+        self.tell(Change::Connected, cx);
+    }
+
+    pub(crate) fn connection(&self) -> Connection {
+        Connection(Arc::clone(&self.peer))
+    }
+
+    /// Does all that can be done now.
+    pub(crate) fn pump(&mut self, cx: &mut Cx) {
+        self.run_lane(cx);
+        for _ in 0..READS {
+            if !self.may_read(cx) {
+                return;
+            }
+            self.read(cx);
+            self.run_lane(cx);
+        }
+        if self.may_read(cx) {
+            cx.ready.push_back(self.peer.token);
+        }
+    }
+
+    /// Takes what waits in the socket or transport.
+    fn read(&mut self, cx: &mut Cx) {
+        let mut buffer = std::mem::take(&mut cx.buffer);
+        match self.transport.read(&mut buffer) {
+            Ok(0) => {
+                self.readable = false;
+                self.lost("the client ended the connection without a close frame", cx);
+            }
+            Ok(read) => {
+                self.heard = cx.now;
+                self.pinged = None;
+                // A transport never says it read more than the buffer holds.
+                self.take(buffer.get_mut(..read).unwrap_or_default(), cx);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable = false,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => {
+                self.readable = false;
+                self.lost(&error.to_string(), cx);
+            }
+        }
+        cx.buffer = buffer;
+    }
+
+    /// Takes bytes that the client sent.
+    pub(crate) fn take(&mut self, bytes: &mut [u8], cx: &mut Cx) {
+        let mut scratch = std::mem::take(&mut cx.scratch);
+        let mut pings = 0;
+        let mut late_pong = None;
+        let mut at = 0;
+        while at < bytes.len() {
+            match self.decoder.decode(bytes.get_mut(at..).unwrap_or_default(), &mut scratch) {
+                Ok((used, event)) => {
+                    at += used;
+                    match event {
+                        Some(Event::Ping(payload)) => {
+                            pings += 1;
+                            let pong = ws::frame(OpCode::Pong, payload);
+                            if pings <= PONGS {
+                                self.push_control(pong, cx);
+                            } else {
+                                late_pong = Some(pong);
+                            }
+                        }
+                        Some(event) => self.on_event(event, cx),
+                        None => {}
+                    }
+                }
+                Err(error) => {
+                    self.on_protocol_error(error, cx);
+                    break;
+                }
+            }
+        }
+        if let Some(pong) = late_pong {
+            self.push_control(pong, cx);
+        }
+        cx.scratch = scratch;
+    }
+
+    fn on_event(&mut self, event: Event<'_>, cx: &mut Cx) {
+        if self.closing.is_some() {
+            if let Event::Close(_) = event {
+                self.on_close_answered(cx);
+            }
+            return;
+        }
+        match event {
+            Event::Text(text) => {
+                self.count(text.len());
+                if self.lane.is_busy() {
+                    self.lane.push(Work::Text(text.into()));
+                } else {
+                    self.on_text(text, cx);
+                }
+            }
+            Event::Binary(bytes) => {
+                self.count(bytes.len());
+                if self.lane.is_busy() {
+                    self.lane.push(Work::Binary(bytes.into()));
+                } else {
+                    self.on_binary(bytes, cx);
+                }
+            }
+            Event::Close(frame) => {
+                let frame = frame.map(|(code, reason)| (code, reason.into()));
+                self.lane.push(Work::Hangup(frame));
+            }
+            Event::Ping(_) | Event::Pong(_) => {}
+        }
+    }
+
+    fn count(&mut self, bytes: usize) {
+        self.received.messages += 1;
+        self.received.bytes += bytes as u64;
+    }
+
+    fn on_protocol_error(&mut self, error: ProtocolError, cx: &mut Cx) {
+        let cause = match error.close_code() {
+            CloseCode::TOO_BIG => Cause::MessageTooBig,
+            CloseCode::INVALID_PAYLOAD => Cause::MalformedMessage,
+            _ => Cause::ProtocolViolation,
+        };
+        self.close(Ending::new(cause, &error.to_string()), cx);
+    }
+
+    fn may_read(&self, cx: &Cx) -> bool {
+        self.readable
+            && !self.paused
+            && !self.is_shut()
+            && !self.lane.is_full(cx.engine.limits().inbox.count())
+            && !self.peer.is_blocked()
+    }
+
+    /// Queues a control frame.
+    pub(super) fn push_control(&mut self, frame: Bytes, cx: &mut Cx) {
+        let push = self.peer.push_control(frame);
+        cx.turn.note(&self.peer, push);
+    }
+
+    /// Queues an answer to the client.
+    pub(super) fn reply(&mut self, frame: Bytes, message: usize, cx: &mut Cx) {
+        let push = self.peer.push(frame, message, OnOverflow::Disconnect);
+        if push == Push::Overflow {
+            self.on_overflow(cx);
+        } else {
+            cx.turn.note(&self.peer, push);
+        }
+    }
+
+    /// There was no room for what was to be sent.
+    pub(crate) fn on_overflow(&mut self, cx: &mut Cx) {
+        self.close(Ending::new(Cause::SlowConsumer, "too much is waiting to be read"), cx);
+    }
+
+    /// A flush ended with the socket full.
+    pub(crate) fn on_blocked(&mut self, cx: &mut Cx) {
+        if self.blocked.is_none() {
+            self.blocked = Some(cx.now);
+            self.schedule(cx.now + cx.engine.limits().write.duration().as_millis() as u64, cx);
+        }
+    }
+
+    /// A flush ended with nothing left to write.
+    pub(crate) fn on_flushed(&mut self, cx: &mut Cx) {
+        self.blocked = None;
+        let dropped = self.peer.take_dropped();
+        if dropped > 0 {
+            self.fail(
+                ErrorKind::EventsDropped,
+                &format!("{dropped} events were dropped: the client reads too slowly"),
+                cx,
+            );
+        }
+        if self.readable || self.lane.is_busy() {
+            cx.ready.push_back(self.peer.token);
+        }
+    }
+
+    /// Writes what waits to a transport that only this worker can touch.
+    pub(crate) fn flush_owned(&self, scratch: &mut Vec<u8>) -> Flushed {
+        match &self.transport {
+            Transport::Owned(owned) => self.peer.flush_to(owned, scratch),
+            // Its socket has been shut meanwhile.
+            Transport::Direct(_) => Flushed::Closed,
+        }
+    }
+
+    /// The socket takes more. `true`: a flush is owed.
+    pub(crate) fn on_writable(&mut self, cx: &Cx) -> bool {
+        if self.blocked.is_some() {
+            self.blocked = Some(cx.now);
+        }
+        self.peer.writable()
+    }
+
+    /// What it published is being flushed, bit by bit: it is not read until that is done.
+    pub(crate) fn pause(&mut self) {
+        self.paused = true;
+    }
+
+    /// What it published has been flushed.
+    pub(crate) fn resume(&mut self, cx: &mut Cx) {
+        self.paused = false;
+        cx.ready.push_back(self.peer.token);
+    }
+
+    /// Closes it at `at`, as the server shuts down.
+    pub(crate) fn drain_at(&mut self, at: u64, cx: &mut Cx) {
+        self.drain_at = Some(at);
+        self.schedule(at, cx);
+    }
+
+    /// Makes sure that [`check`](Self::check) is called at `at`, or before.
+    pub(super) fn schedule(&mut self, at: u64, cx: &mut Cx) {
+        if at < self.check_at {
+            self.check_at = at;
+            cx.wheel.insert(at, self.peer.token);
+        }
+    }
+
+    /// Looks at all deadlines. The wheel may call more often than was asked for.
+    pub(crate) fn check(&mut self, cx: &mut Cx) {
+        if cx.now < self.check_at {
+            return;
+        }
+        self.check_at = u64::MAX;
+        let next = match self.check_closing(cx) {
+            Some(next) => next,
+            None => self.check_open(cx),
+        };
+        let next = next.min(self.check_job(cx).unwrap_or(u64::MAX));
+        if !self.is_finished() && next < u64::MAX {
+            self.schedule(next, cx);
+        }
+        self.pump(cx);
+    }
+
+    /// The deadlines of an open connection. Returns the next one.
+    fn check_open(&mut self, cx: &mut Cx) -> u64 {
+        let mut next = u64::MAX;
+        if let Some(at) = self.drain_at {
+            if at <= cx.now {
+                self.close(Ending::new(Cause::ServerShutdown, "the server is stopping"), cx);
+                return self.closing_deadline();
+            }
+            next = at;
+        }
+        if let Some(since) = self.blocked {
+            let at = since + cx.engine.limits().write.duration().as_millis() as u64;
+            if at <= cx.now {
+                self.close(Ending::new(Cause::SlowConsumer, "nothing was read for the write time-out"), cx);
+                return self.closing_deadline();
+            }
+            next = next.min(at);
+        }
+        next.min(self.check_keepalive(cx))
+    }
+
+    /// Pings a silent client, and gives up one that stays silent. Returns the next deadline.
+    fn check_keepalive(&mut self, cx: &mut Cx) -> u64 {
+        let (interval, timeout) = (cx.keepalive_interval(), cx.keepalive_timeout());
+        let Some(pinged) = self.pinged else {
+            let due = self.heard + interval;
+            if due > cx.now {
+                return due;
+            }
+            self.pinged = Some(cx.now);
+            self.push_control(ws::frame(OpCode::Ping, b""), cx);
+            return cx.now + timeout;
+        };
+        if pinged + timeout > cx.now {
+            return pinged + timeout;
+        }
+        // Something may wait unread, because the server itself was busy, or paused: then the
+        // client is alive. It is judged by what is there, not by when it was read.
+        if self.transport.has_unread() {
+            self.readable = true;
+            self.heard = cx.now;
+            self.pinged = None;
+            return cx.now + interval;
+        }
+        self.close(Ending::new(Cause::KeepaliveTimeout, "nothing was heard from the client"), cx);
+        self.closing_deadline()
+    }
+
+    /// Gives up application code that takes too long. Returns the next deadline.
+    fn check_job(&mut self, cx: &mut Cx) -> Option<u64> {
+        if let Some(running) = self.lane.take_overdue(cx.now) {
+            running.abort.abort();
+            self.on_job_failed(running.job, Failed::TimedOut, cx);
+        }
+        self.lane.deadline()
+    }
+
+    /// Tells listeners of a change, in its order.
+    pub(super) fn tell(&mut self, change: Change, cx: &mut Cx) {
+        self.sequence += 1;
+        let connection = Arc::clone(&self.peer.facts);
+        let told = cx
+            .engine
+            .told(Body::Client { connection, sequence: self.sequence, change }, Some(self.connection()));
+        if cx.engine.application.listeners.next(told.record.kind(), 0).is_some() && !self.lane.tell(told) {
+            cx.errors_dropped += 1;
+        }
+    }
+
+    /// Tells listeners of an error that the connection survives.
+    pub(super) fn fail(&mut self, kind: ErrorKind, message: &str, cx: &mut Cx) {
+        let survived = self.closing.is_none();
+        tracing::debug!(resource_id = self.connection().resource_id(), %kind, message, "client error");
+        self.tell(Change::Error(Box::new(Failure { kind, message: message.into(), survived })), cx);
+    }
+
+    /// Tells listeners of application code that failed.
+    pub(super) fn fail_for(&mut self, failed: Failed, who: Who, cx: &mut Cx) {
+        if let Some((kind, message)) = failed.describe(who) {
+            self.fail(kind, &message, cx);
+        }
+    }
+
+    /// The number of the next job.
+    pub(super) fn ticket(&mut self) -> u32 {
+        self.tickets = self.tickets.wrapping_add(1);
+        self.tickets
+    }
+
+    pub(crate) fn peer(&self) -> &Arc<Peer> {
+        &self.peer
+    }
+}

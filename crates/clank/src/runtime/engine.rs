@@ -1,0 +1,308 @@
+//! What all workers and all application code share.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::time::{Instant, SystemTime};
+
+use clank_core::event::{Body, Event as Record, Headers, Origin, RequestFacts, Timestamp};
+use clank_core::id::{ConnectionId, ResourceId, RunId};
+use clank_core::limits::{Limits, SlowConsumer};
+use clank_core::subscription::Audience;
+use clank_core::topic::Uri;
+use clank_core::wamp1::SessionId;
+use clank_wire::payload::Payload;
+use http::HeaderMap;
+
+use super::gate::Gate;
+use super::hub::{Hub, Member, NotSubscribed};
+use super::mailbox::{Command, Mailbox};
+use super::outbound::{Bounds, OnOverflow};
+use super::peer::Peer;
+use super::sync::lock;
+use super::turn::{Fanout, Turn};
+use crate::config::{Application, Settings};
+use crate::connection::Connection;
+use crate::event::Told;
+
+/// What all workers and all application code share.
+pub(crate) struct Engine {
+    pub settings: Settings,
+    pub application: Application,
+    pub hub: Hub<Peer>,
+    pub bounds: Bounds,
+    pub gate: Gate,
+    /// The connections that are open.
+    registry: Mutex<Registry>,
+    mailboxes: OnceLock<Box<[Arc<Mailbox>]>>,
+    /// Where application code runs.
+    pub runtime: tokio::runtime::Handle,
+    pub origin: Origin,
+    next_resource: AtomicU64,
+    draining: AtomicBool,
+    /// Notified whenever the last connection of a draining server is gone.
+    pub empty: tokio::sync::Notify,
+    start: Instant,
+    paths: Mutex<HashMap<Box<str>, Weak<str>>>,
+    this: Weak<Self>,
+}
+
+#[derive(Default)]
+struct Registry {
+    peers: HashMap<u64, Arc<Peer>>,
+    sessions: HashMap<SessionId, u64>,
+}
+
+/// The names of a new connection.
+pub(crate) struct Names {
+    pub resource_id: ResourceId,
+    pub connection_id: ConnectionId,
+    pub session_id: SessionId,
+}
+
+/// Paths that connections share; past this many the memory of them is no longer kept.
+const PATHS: usize = 1024;
+
+thread_local! {
+    /// On a worker's thread, while it runs application code: what that code leaves to be flushed.
+    static INLINE: RefCell<Option<Turn>> = const { RefCell::new(None) };
+}
+
+impl Engine {
+    pub(crate) fn new(
+        settings: Settings,
+        application: Application,
+        runtime: tokio::runtime::Handle,
+    ) -> Arc<Self> {
+        let now = Timestamp::from(SystemTime::now());
+        let run = RunId::new(now.unix_millis(), &random());
+        let bounds = Bounds::new(settings.limits.outbound.bytes(), settings.limits.buffered.bytes());
+        Arc::new_cyclic(|this| Self {
+            origin: Origin { node: settings.node.clone(), run },
+            settings,
+            application,
+            hub: Hub::new(),
+            bounds,
+            gate: Gate::default(),
+            registry: Mutex::default(),
+            mailboxes: OnceLock::new(),
+            runtime,
+            next_resource: AtomicU64::new(ResourceId::FIRST.value()),
+            draining: AtomicBool::new(false),
+            empty: tokio::sync::Notify::new(),
+            start: Instant::now(),
+            paths: Mutex::default(),
+            this: this.clone(),
+        })
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.settings.limits
+    }
+
+    /// Milliseconds since the server was made.
+    pub(crate) fn now(&self) -> u64 {
+        self.start.elapsed().as_millis() as u64
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    /// Lets no further connection in. `false` if that was so before.
+    pub(crate) fn drain(&self) -> bool {
+        !self.draining.swap(true, Ordering::AcqRel)
+    }
+
+    pub(crate) fn set_mailboxes(&self, mailboxes: Box<[Arc<Mailbox>]>) {
+        // A second call would be a bug; the first one's workers go on being served.
+        _ = self.mailboxes.set(mailboxes);
+    }
+
+    pub(crate) fn mailboxes(&self) -> &[Arc<Mailbox>] {
+        self.mailboxes.get().map_or(&[], |mailboxes| mailboxes)
+    }
+
+    /// Names for a new connection.
+    pub(crate) fn name(&self) -> Names {
+        // 2^53 connections outlast every process.
+        let number = self.next_resource.fetch_add(1, Ordering::Relaxed);
+        let millis = Timestamp::from(SystemTime::now()).unix_millis();
+        Names {
+            resource_id: ResourceId::new(number).unwrap_or(ResourceId::FIRST),
+            connection_id: ConnectionId::new(millis, &random()),
+            session_id: SessionId::from_random(random()),
+        }
+    }
+
+    /// What a record tells of a request: where from, where to, and the headers chosen to be kept.
+    pub(crate) fn request_facts(
+        &self,
+        remote: Option<SocketAddr>,
+        path: &str,
+        headers: &HeaderMap,
+        protocol: Option<&Arc<str>>,
+    ) -> RequestFacts {
+        let kept = self.settings.headers_kept.iter().flat_map(|name| {
+            let values = headers.get_all(name.as_str()).into_iter();
+            values.filter_map(|value| Some((name.as_str(), value.to_str().ok()?)))
+        });
+        RequestFacts {
+            remote_address: remote.map(Into::into),
+            protocol: protocol.cloned(),
+            path: Some(self.intern(path)),
+            headers: Headers::from_iter(kept),
+        }
+    }
+
+    /// `path`, shared with other connections that asked for it.
+    fn intern(&self, path: &str) -> Arc<str> {
+        let mut paths = lock(&self.paths);
+        if let Some(known) = paths.get(path).and_then(Weak::upgrade) {
+            return known;
+        }
+        let shared: Arc<str> = path.into();
+        if paths.len() >= PATHS {
+            paths.retain(|_, path| path.strong_count() > 0);
+        }
+        if paths.len() < PATHS {
+            paths.insert(path.into(), Arc::downgrade(&shared));
+        }
+        shared
+    }
+
+    pub(crate) fn register(&self, peer: &Arc<Peer>) {
+        let mut registry = lock(&self.registry);
+        registry.sessions.insert(peer.session_id, peer.id());
+        registry.peers.insert(peer.id(), Arc::clone(peer));
+    }
+
+    pub(crate) fn deregister(&self, peer: &Peer) {
+        let mut registry = lock(&self.registry);
+        registry.sessions.remove(&peer.session_id);
+        registry.peers.remove(&peer.id());
+    }
+
+    pub(crate) fn peers(&self) -> Vec<Arc<Peer>> {
+        lock(&self.registry).peers.values().cloned().collect()
+    }
+
+    pub(crate) fn peer(&self, resource_id: u64) -> Option<Arc<Peer>> {
+        lock(&self.registry).peers.get(&resource_id).cloned()
+    }
+
+    /// How many connections are registered.
+    pub(crate) fn open(&self) -> usize {
+        lock(&self.registry).peers.len()
+    }
+
+    /// The connection of a session.
+    pub(crate) fn connection_of(&self, session: SessionId) -> Option<u64> {
+        lock(&self.registry).sessions.get(&session).copied()
+    }
+
+    /// Makes the record of `body`, for listeners.
+    pub(crate) fn told(&self, body: Body, connection: Option<Connection>) -> Arc<Told> {
+        let time = Timestamp::from(SystemTime::now());
+        Told::new(Record { time, origin: self.origin.clone(), body }, connection)
+    }
+
+    pub(crate) fn subscribe(&self, topic: &Uri<'_>, peer: &Arc<Peer>) -> Result<bool, NotSubscribed> {
+        self.hub.subscribe(topic.as_str(), peer, self.limits().subscriptions.count())
+    }
+
+    /// Queues an event for a topic's subscribers.
+    pub(crate) fn publish(
+        &self,
+        topic: &Uri<'_>,
+        payload: Payload<'_>,
+        audience: &Audience,
+        turn: &mut Turn,
+    ) -> usize {
+        let mut fanout = Fanout::new(topic, payload, self.on_overflow(), turn);
+        self.hub.publish(topic.as_str(), audience, &mut fanout)
+    }
+
+    /// Queues an event for one connection.
+    pub(crate) fn send_event(
+        &self,
+        peer: &Arc<Peer>,
+        topic: &Uri<'_>,
+        payload: Payload<'_>,
+        turn: &mut Turn,
+    ) {
+        use clank_core::subscription::Deliver;
+        Fanout::new(topic, payload, self.on_overflow(), turn).deliver(peer.id(), peer);
+    }
+
+    fn on_overflow(&self) -> OnOverflow {
+        match self.limits().slow_consumer {
+            SlowConsumer::Disconnect => OnOverflow::Disconnect,
+            SlowConsumer::DropEvents => OnOverflow::Drop,
+        }
+    }
+
+    pub(crate) fn ask_to_close(&self, peer: &Peer, code: u16, reason: &str) {
+        self.send(peer.worker, Command::Close { token: peer.token, code, reason: reason.into() });
+    }
+
+    fn send(&self, worker: usize, command: Command) {
+        if let Some(mailbox) = self.mailboxes().get(worker) {
+            mailbox.send(command);
+        }
+    }
+
+    /// Gives a turn that ends outside a worker's own work to those who flush it.
+    pub(crate) fn hand_over(&self, mut turn: Turn) {
+        let inline = INLINE.with_borrow_mut(|inline| match inline {
+            Some(inline) => {
+                inline.append(&mut turn);
+                true
+            }
+            None => false,
+        });
+        if inline || turn.is_empty() {
+            return;
+        }
+        for peer in turn.overflowed {
+            self.send(peer.worker, Command::Overflowed(peer.token));
+        }
+        let mut by_worker: Vec<Vec<Arc<Peer>>> = self.mailboxes().iter().map(|_| Vec::new()).collect();
+        for peer in turn.dirty {
+            if let Some(peers) = by_worker.get_mut(peer.worker) {
+                peers.push(peer);
+            }
+        }
+        for (worker, peers) in by_worker.into_iter().enumerate() {
+            if !peers.is_empty() {
+                self.send(worker, Command::Flush(peers));
+            }
+        }
+    }
+
+    /// Runs application code on a worker's thread; what it sends is left in `turn`.
+    pub(crate) fn inline<T>(turn: &mut Turn, run: impl FnOnce() -> T) -> T {
+        let outer = INLINE.replace(Some(Turn::default()));
+        let value = run();
+        if let Some(mut inline) = INLINE.replace(outer) {
+            turn.append(&mut inline);
+        }
+        value
+    }
+
+    pub(crate) fn this(&self) -> Option<Arc<Self>> {
+        self.this.upgrade()
+    }
+}
+
+/// Random bytes from the system.
+pub(crate) fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    if let Err(error) = getrandom::fill(&mut bytes) {
+        // Linux gives random bytes from the start on, or not at all: a server without is unsafe.
+        unreachable!("the system has no random bytes: {error}");
+    }
+    bytes
+}

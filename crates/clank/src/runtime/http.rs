@@ -1,0 +1,244 @@
+//! A socket before it is a WebSocket: HTTP/1.1, read and written by hyper, driven by the worker.
+
+use std::cell::RefCell;
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use clank_core::cause::Cause;
+use hyper::server::conn::http1;
+use mio::net::TcpStream;
+
+use super::conn::Accepted;
+use super::cx::Cx;
+use super::engine::Engine;
+use super::respond::{Responder, reject};
+
+/// Bytes of responses that may wait for a client that doesn't read; then no further request is
+/// answered.
+const UNWRITTEN: usize = 256 * 1024;
+
+/// A socket that speaks HTTP.
+pub(crate) struct Http {
+    /// `None` once the socket has been taken back from hyper.
+    connection: Option<Pin<Box<http1::Connection<Io, Responder>>>>,
+    wire: Rc<RefCell<Wire>>,
+    accepted: Rc<RefCell<Option<Accepted>>>,
+    engine: Arc<Engine>,
+    remote: SocketAddr,
+    waker: Waker,
+    deadline: u64,
+}
+
+/// What became of it.
+pub(crate) enum Progress {
+    /// It waits for the client, or for a listener.
+    Pending,
+    /// It is a WebSocket now.
+    Upgraded(Box<Upgraded>),
+    /// It is over.
+    Ended,
+}
+
+/// A socket whose handshake is accepted.
+pub(crate) struct Upgraded {
+    pub accepted: Accepted,
+    pub socket: TcpStream,
+    /// The response, which has still to be sent.
+    pub response: Bytes,
+    /// What the client sent behind its request.
+    pub early: Bytes,
+}
+
+impl Http {
+    pub(crate) fn new(socket: TcpStream, remote: SocketAddr, waker: Waker, cx: &Cx) -> Self {
+        let wire = Rc::new(RefCell::new(Wire {
+            socket: Some(socket),
+            out: Vec::new(),
+            partial: false,
+            served: false,
+        }));
+        let accepted = Rc::new(RefCell::new(None));
+        let responder = Responder::new(&cx.engine, Some(remote), &accepted, &wire);
+        let limits = cx.engine.limits();
+        let connection = http1::Builder::new()
+            .max_headers(limits.header_count.count())
+            // hyper takes no less than 8 KiB.
+            .max_buf_size(limits.headers.bytes().max(8 * 1024))
+            .header_read_timeout(None)
+            .serve_connection(Io(Rc::clone(&wire)), responder);
+        Self {
+            connection: Some(Box::pin(connection)),
+            wire,
+            accepted,
+            engine: Arc::clone(&cx.engine),
+            remote,
+            waker,
+            deadline: cx.now + limits.handshake.duration().as_millis() as u64,
+        }
+    }
+
+    /// Does all that can be done now.
+    pub(crate) fn drive(&mut self) -> Progress {
+        let Some(connection) = &mut self.connection else { return Progress::Ended };
+        let polled = connection.poll_without_shutdown(&mut Context::from_waker(&self.waker));
+        match polled {
+            Poll::Pending => match self.wire.borrow_mut().write() {
+                Ok(()) => Progress::Pending,
+                Err(_) => Progress::Ended,
+            },
+            Poll::Ready(Ok(())) if self.accepted.borrow().is_some() => match self.upgrade() {
+                Some(upgraded) => Progress::Upgraded(Box::new(upgraded)),
+                None => Progress::Ended,
+            },
+            Poll::Ready(result) => {
+                if let Err(error) = result {
+                    self.on_error(&error);
+                }
+                // Whatever can't be sent at once is lost to a client that has been told to go.
+                _ = self.wire.borrow_mut().write();
+                Progress::Ended
+            }
+        }
+    }
+
+    /// The time for the handshake is over.
+    pub(crate) fn on_deadline(&mut self) {
+        let served = {
+            let mut wire = self.wire.borrow_mut();
+            if wire.out.is_empty() && !wire.served {
+                wire.out.extend_from_slice(
+                    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+                );
+            }
+            _ = wire.write();
+            wire.served && !wire.partial
+        };
+        // A connection that is kept alive after a page was served just ends.
+        if !served {
+            reject(
+                &self.engine,
+                Some(self.remote),
+                Cause::HandshakeTimeout,
+                "the handshake was not complete in time",
+            );
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> u64 {
+        self.deadline
+    }
+
+    pub(crate) fn remote(&self) -> SocketAddr {
+        self.remote
+    }
+
+    fn on_error(&self, error: &hyper::Error) {
+        let partial = self.wire.borrow().partial;
+        let (cause, reason) = if error.is_parse_too_large() {
+            (Cause::HeadersTooLarge, "the request's headers are more than the limits allow")
+        } else if error.is_parse() {
+            (Cause::HandshakeMalformed, "the request is not HTTP/1.1")
+        } else if partial {
+            (Cause::Aborted, "the client went away before its handshake was answered")
+        } else {
+            return;
+        };
+        reject(&self.engine, Some(self.remote), cause, reason);
+    }
+
+    /// Takes the socket back from hyper.
+    fn upgrade(&mut self) -> Option<Upgraded> {
+        let accepted = self.accepted.take()?;
+        let parts = Pin::into_inner(self.connection.take()?).into_parts();
+        let mut wire = self.wire.borrow_mut();
+        let response = std::mem::take(&mut wire.out).into();
+        Some(Upgraded { accepted, socket: wire.socket.take()?, response, early: parts.read_buf })
+    }
+}
+
+/// The socket, and what hyper has written but the system has not taken.
+pub(crate) struct Wire {
+    /// `None` once it has been taken over.
+    socket: Option<TcpStream>,
+    out: Vec<u8>,
+    /// Some of a request has been read that is not answered.
+    partial: bool,
+    /// A request has been answered.
+    served: bool,
+}
+
+impl Wire {
+    /// The request that was read is answered.
+    pub(crate) fn on_response(&mut self) {
+        self.partial = false;
+        self.served = true;
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        let Some(socket) = &mut self.socket else { return Ok(()) };
+        while !self.out.is_empty() {
+            match socket.write(&self.out) {
+                Ok(written) => _ = self.out.drain(..written),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The socket as hyper sees it. Writes are gathered: the response to a handshake leaves together
+/// with WELCOME.
+pub(crate) struct Io(Rc<RefCell<Wire>>);
+
+impl hyper::rt::Read for Io {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        mut buffer: hyper::rt::ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut wire = self.0.borrow_mut();
+        let mut bytes = [0; 4096];
+        let room = buffer.remaining().min(bytes.len());
+        let Some(socket) = &mut wire.socket else { return Poll::Ready(Ok(())) };
+        match socket.read(&mut bytes[..room]) {
+            Ok(read) => {
+                wire.partial |= read > 0;
+                buffer.put_slice(&bytes[..read]);
+                Poll::Ready(Ok(()))
+            }
+            // The worker polls again when the socket is readable.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+}
+
+impl hyper::rt::Write for Io {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let mut wire = self.0.borrow_mut();
+        if wire.out.len() >= UNWRITTEN {
+            wire.write()?;
+            if wire.out.len() >= UNWRITTEN {
+                // The worker polls again when the socket is writable.
+                return Poll::Pending;
+            }
+        }
+        wire.out.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

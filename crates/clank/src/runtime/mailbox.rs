@@ -1,0 +1,91 @@
+//! How other threads reach a worker.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Wake, Waker};
+
+use super::adopt::Adopted;
+use super::job::Done;
+use super::peer::Peer;
+use super::slots::Token;
+use super::sync::lock;
+
+/// What a worker is asked to do.
+pub(crate) enum Command {
+    /// Serve this socket, just accepted.
+    Accepted(mio::net::TcpStream, SocketAddr),
+    /// Serve this connection, whose handshake somebody else has made.
+    Adopt(Box<Adopted>),
+    /// Flush these connections, on which the sender has claimed the flush.
+    Flush(Vec<Arc<Peer>>),
+    /// Close this connection, which has no more room for what is sent to it.
+    Overflowed(Token),
+    /// Everything up to the last frame of this connection is written.
+    Sealed(Token),
+    /// The socket of this connection takes no more.
+    Blocked(Token),
+    /// Close this connection, as the application asks.
+    Close { token: Token, code: u16, reason: Box<str> },
+    /// Poll what is pending on this connection.
+    Wake(Token),
+    /// Application code has come to an end.
+    Done { token: Token, ticket: u32, done: Done },
+    /// Close all connections, spread over so many milliseconds.
+    Drain { window: u64 },
+    /// End.
+    Stop,
+}
+
+/// A worker's letter box. Its order is the order of sending.
+pub(crate) struct Mailbox {
+    commands: Mutex<Vec<Command>>,
+    /// The worker has been woken and has not yet looked.
+    signalled: AtomicBool,
+    waker: mio::Waker,
+}
+
+impl Mailbox {
+    pub(crate) fn new(registry: &mio::Registry, token: mio::Token) -> io::Result<Self> {
+        let waker = mio::Waker::new(registry, token)?;
+        Ok(Self { commands: Mutex::default(), signalled: AtomicBool::new(false), waker })
+    }
+
+    pub(crate) fn send(&self, command: Command) {
+        lock(&self.commands).push(command);
+        if !self.signalled.swap(true, Ordering::AcqRel) {
+            // It fails only if the worker's poll is gone, and then nobody is left to be woken.
+            _ = self.waker.wake();
+        }
+    }
+
+    /// Takes all commands, leaving `empty` in their place.
+    pub(crate) fn take(&self, empty: Vec<Command>) -> Vec<Command> {
+        self.signalled.store(false, Ordering::Release);
+        std::mem::replace(&mut lock(&self.commands), empty)
+    }
+}
+
+/// Wakes a worker for one connection.
+pub(crate) struct ConnectionWaker {
+    mailbox: Arc<Mailbox>,
+    token: Token,
+}
+
+impl ConnectionWaker {
+    pub(crate) fn waker(mailbox: &Arc<Mailbox>, token: Token) -> Waker {
+        Arc::new(Self { mailbox: Arc::clone(mailbox), token }).into()
+    }
+}
+
+impl Wake for ConnectionWaker {
+    fn wake(self: Arc<Self>) {
+        self.mailbox.send(Command::Wake(self.token));
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.mailbox.send(Command::Wake(self.token));
+    }
+}

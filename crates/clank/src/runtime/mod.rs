@@ -1,0 +1,54 @@
+//! How connections are served: workers, their turns, and what they share.
+//!
+//! ```text
+//! acceptor -> worker -> http (hyper) -> respond -> conn -> session -> hub -> outbound of each receiver
+//!                                         |          |                          |
+//!                                  notify (asks)   lane -> job (application)   flush -> socket
+//! ```
+//!
+//! - [`worker`]: a thread, its turns, and the connections that it owns; [`acceptor`], [`flush`],
+//!   [`slots`], [`mailbox`] and [`cx`] are its parts
+//! - [`http`], [`respond`]: a socket until it is a WebSocket; [`gate`] and [`admitted`]: how many
+//!   may come in
+//! - [`conn`], [`session`], [`closing`]: an open connection, what its client asks for, and its end
+//! - [`lane`], [`job`], [`calls`], [`notify`]: application code, in order and contained
+//! - [`engine`]: what all share; [`hub`]: topics; [`peer`], [`outbound`], [`transport`], [`turn`]:
+//!   what is sent, and who writes it
+//! - [`sync`]: the locks, which the model tests replace
+
+mod acceptor;
+mod admitted;
+mod adopt;
+mod calls;
+mod closing;
+mod conn;
+mod cx;
+mod engine;
+mod flush;
+mod gate;
+mod http;
+mod hub;
+mod job;
+mod lane;
+mod mailbox;
+mod notify;
+mod outbound;
+mod peer;
+mod respond;
+mod session;
+mod slots;
+mod sync;
+mod transport;
+mod turn;
+mod worker;
+
+pub(crate) use acceptor::Acceptor;
+pub(crate) use engine::Engine;
+pub(crate) use job::contain;
+pub(crate) use mailbox::{Command, Mailbox};
+pub(crate) use outbound::OnOverflow;
+pub(crate) use peer::Peer;
+pub(crate) use respond::WAMP1;
+pub(crate) use slots::Token;
+pub(crate) use turn::{Turn, frame_for};
+pub(crate) use worker::Worker;

@@ -1,0 +1,90 @@
+//! Telling listeners of what belongs to no open connection, and asking them who may connect.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use super::engine::Engine;
+use super::job::{Failed, outcome};
+use crate::admission::{Admission, ConnectRequest};
+use crate::event::Told;
+use crate::listener::Registration;
+
+impl Engine {
+    /// Whether a listener hears of such records.
+    pub(crate) fn is_heard(&self, told: &Told) -> bool {
+        self.application.listeners.next(told.record.kind(), 0).is_some()
+    }
+
+    /// Tells all listeners, one after another, of a record that belongs to no open connection. The
+    /// future is over when all have heard.
+    pub(crate) async fn tell(self: Arc<Self>, told: Arc<Told>) {
+        let mut at = 0;
+        while let Some((index, registration)) = self.application.listeners.next(told.record.kind(), at) {
+            at = index + 1;
+            let (listener, heard) = (Arc::clone(&registration.listener), Arc::clone(&told));
+            let hear = outcome(move || listener.tell(heard));
+            let failed = match tokio::time::timeout(self.listener_limit(), hear).await {
+                Ok(Ok(())) => None,
+                Ok(Err(failed)) => Some(failed),
+                Err(_) => Some(Failed::TimedOut),
+            };
+            if let Some(failed) = failed {
+                tracing::error!(event = %told.record.kind(), ?failed, "a listener failed");
+            }
+            if told.is_stopped() {
+                return;
+            }
+        }
+    }
+
+    /// Starts [`tell`](Self::tell): inline listeners that come first hear at once, the others on
+    /// the application's threads.
+    pub(crate) fn spawn_tell(self: &Arc<Self>, told: Arc<Told>) {
+        if !self.is_heard(&told) {
+            return;
+        }
+        let inline = self
+            .application
+            .listeners
+            .next(told.record.kind(), 0)
+            .is_some_and(|(_, first)| first.options.inline);
+        let mut tell = Box::pin(Arc::clone(self).tell(told));
+        let _runtime = self.runtime.enter();
+        if inline && tell.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
+            return;
+        }
+        self.runtime.spawn(tell);
+    }
+
+    /// Asks all who decide; the first refusal ends it.
+    pub(crate) async fn ask(self: Arc<Self>, request: ConnectRequest) -> Result<Admission, Failed> {
+        let mut admission = Admission::accept();
+        for registration in self.application.listeners.deciders() {
+            let answer = self.ask_one(registration, request.clone()).await?;
+            admission = admission.and(answer);
+            if admission.refusal.is_some() {
+                break;
+            }
+        }
+        Ok(admission)
+    }
+
+    async fn ask_one(
+        &self,
+        registration: &Registration,
+        request: ConnectRequest,
+    ) -> Result<Admission, Failed> {
+        let listener = Arc::clone(&registration.listener);
+        let ask = outcome(move || listener.connecting(request));
+        match tokio::time::timeout(self.listener_limit(), ask).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(Failed::TimedOut),
+        }
+    }
+
+    fn listener_limit(&self) -> Duration {
+        self.limits().listener.duration()
+    }
+}

@@ -1,0 +1,428 @@
+//! What is owed to one socket, and who may write it.
+//!
+//! Any thread may [`push`](Outbound::push) a frame. Whoever finds the queue idle becomes its
+//! **sole writer**: it is told [`Push::Claimed`] and owes a [`flush`](Outbound::flush), soon and
+//! exactly one. Everybody else only appends. When the socket takes no more, the queue is
+//! `Blocked` and belongs to nobody until the owner hears that the socket is
+//! [`writable`](Outbound::writable).
+//!
+//! ```text
+//!            push: Claimed                 all written
+//!   Idle ------------------> Flushing --------------------> Idle
+//!                             ^    |  WouldBlock
+//!       writable: true        |    v
+//!                            Blocked            any state --fail/close--> Closed
+//! ```
+//!
+//! This file is a hot path: no system call under the lock, no allocation while idle, no copy of a
+//! frame but the gathering of small ones into one write.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+
+use bytes::Bytes;
+use clank_core::event::Traffic;
+
+use super::sync::atomic::{AtomicUsize, Ordering};
+use super::sync::{Mutex, lock};
+
+/// Frames up to this many bytes in a batch are copied together; a longer batch is written
+/// vectored.
+const GATHER: usize = 64 * 1024;
+/// Slices in one vectored write.
+const SLICES: usize = 64;
+/// Batches that one flush writes before it lets others have their turn.
+const BATCHES: usize = 8;
+/// A queue whose socket still takes everything may hold this many times its limit: it is as long
+/// as one turn made it, and is about to be written.
+const UNBLOCKED_FACTOR: usize = 16;
+
+/// A socket as the sole writer sees it.
+pub(crate) trait Sink {
+    /// Writes some of `bytes`.
+    fn write(&self, bytes: &[u8]) -> io::Result<usize>;
+    /// Writes some of the slices, in order.
+    fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
+}
+
+/// What happens to a frame for which there is no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnOverflow {
+    /// The connection is to be closed as a slow consumer.
+    Disconnect,
+    /// The frame is dropped and counted.
+    Drop,
+}
+
+/// The bounds on what may wait: for one connection, and for all that are blocked together.
+pub(crate) struct Bounds {
+    /// Bytes that one connection may have waiting.
+    pub per_connection: usize,
+    /// Bytes that all blocked connections together may have waiting.
+    pub total: usize,
+    held: AtomicUsize,
+}
+
+impl Bounds {
+    pub(crate) fn new(per_connection: usize, total: usize) -> Self {
+        Self { per_connection, total, held: AtomicUsize::new(0) }
+    }
+
+    /// Bytes that wait for blocked connections now.
+    pub(crate) fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+}
+
+/// The outcome of a push.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Push {
+    /// The caller is now the sole writer and owes a flush.
+    Claimed,
+    /// Somebody else will write it.
+    Queued,
+    /// No room: the frame was dropped and counted.
+    Dropped,
+    /// No room: the owner has to close the connection. Told once, `Closed` from then on.
+    Overflow,
+    /// Nothing more can be sent on this connection.
+    Closed,
+}
+
+/// The outcome of a flush.
+#[derive(Debug)]
+pub(crate) enum Flushed {
+    /// Everything is written.
+    Idle,
+    /// Everything is written, after the socket had been full or frames had been dropped.
+    Recovered,
+    /// The socket is full; the owner goes on when it is writable.
+    Blocked,
+    /// The budget is used up; the caller still owes a flush.
+    More,
+    /// Everything up to the last frame of a sealed queue is written.
+    Sealed,
+    /// The socket is broken.
+    Failed(io::Error),
+    /// The queue had been closed meanwhile.
+    Closed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Idle,
+    Flushing,
+    Blocked,
+    Closed,
+}
+
+#[derive(Debug)]
+struct Inner {
+    state: State,
+    /// The last frame is in the queue: nothing may follow it.
+    sealed: bool,
+    /// The owner wants to hear when the queue is empty again.
+    lagging: bool,
+    /// The socket became writable while a flush was under way.
+    rearmed: bool,
+    queue: VecDeque<Bytes>,
+    /// Bytes of the first frame that are written already.
+    offset: usize,
+    /// Bytes that wait, those in the sole writer's hands included.
+    waiting: usize,
+    /// What of `waiting` is counted in [`Bounds::held`].
+    charged: usize,
+    dropped: u32,
+    sent: Traffic,
+}
+
+/// The outbound queue of one connection. See the module for who may do what.
+#[derive(Debug)]
+pub(crate) struct Outbound(Mutex<Inner>);
+
+impl Outbound {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(Inner {
+            state: State::Idle,
+            sealed: false,
+            lagging: false,
+            rearmed: false,
+            queue: VecDeque::new(),
+            offset: 0,
+            waiting: 0,
+            charged: 0,
+            dropped: 0,
+            sent: Traffic::default(),
+        }))
+    }
+
+    /// Appends a frame that carries a message of so many bytes. The order of calls is the order on
+    /// the wire.
+    pub(crate) fn push(
+        &self,
+        frame: Bytes,
+        message: usize,
+        on_overflow: OnOverflow,
+        bounds: &Bounds,
+    ) -> Push {
+        let mut inner = lock(&self.0);
+        if inner.sealed || inner.state == State::Closed {
+            return Push::Closed;
+        }
+        if !inner.has_room(frame.len(), bounds) {
+            if on_overflow == OnOverflow::Drop {
+                inner.dropped = inner.dropped.saturating_add(1);
+                return Push::Dropped;
+            }
+            inner.sealed = true;
+            return Push::Overflow;
+        }
+        inner.sent.messages += 1;
+        inner.sent.bytes += message as u64;
+        inner.append(frame, bounds)
+    }
+
+    /// Appends a control frame, which has its place whatever the bound: its owner sends few.
+    pub(crate) fn push_control(&self, frame: Bytes, bounds: &Bounds) -> Push {
+        let mut inner = lock(&self.0);
+        if inner.sealed || inner.state == State::Closed {
+            return Push::Closed;
+        }
+        inner.append(frame, bounds)
+    }
+
+    /// Appends the last frame, whatever the bound, and lets nothing follow it.
+    pub(crate) fn seal(&self, last: Option<Bytes>, bounds: &Bounds) -> Push {
+        let mut inner = lock(&self.0);
+        if inner.state == State::Closed {
+            return Push::Closed;
+        }
+        inner.sealed = true;
+        match last {
+            Some(frame) => inner.append(frame, bounds),
+            None if inner.state == State::Idle => {
+                inner.state = State::Flushing;
+                Push::Claimed
+            }
+            None => Push::Queued,
+        }
+    }
+
+    /// Writes what waits, as the sole writer: only who was told `Claimed` (or `writable: true`, or
+    /// [`Flushed::More`]) may call.
+    pub(crate) fn flush(&self, sink: &impl Sink, scratch: &mut Vec<u8>, bounds: &Bounds) -> Flushed {
+        let guard = CloseOnPanic(self, bounds);
+        let flushed = self.flush_batches(sink, scratch, bounds);
+        std::mem::forget(guard);
+        flushed
+    }
+
+    /// The owner heard that the socket is writable. `true`: the caller owes a flush.
+    pub(crate) fn writable(&self, bounds: &Bounds) -> bool {
+        let mut inner = lock(&self.0);
+        match inner.state {
+            State::Blocked => {
+                inner.discharge(bounds);
+                inner.state = State::Flushing;
+                true
+            }
+            State::Flushing => {
+                inner.rearmed = true;
+                false
+            }
+            State::Idle | State::Closed => false,
+        }
+    }
+
+    /// Drops what waits and takes no more.
+    pub(crate) fn close(&self, bounds: &Bounds) {
+        let mut inner = lock(&self.0);
+        inner.state = State::Closed;
+        inner.discharge(bounds);
+        inner.queue = VecDeque::new();
+        inner.waiting = 0;
+    }
+
+    /// Whether the socket takes no more at present.
+    pub(crate) fn is_blocked(&self) -> bool {
+        lock(&self.0).state == State::Blocked
+    }
+
+    /// Takes the number of frames dropped for want of room since the last call.
+    pub(crate) fn take_dropped(&self) -> u32 {
+        std::mem::take(&mut lock(&self.0).dropped)
+    }
+
+    /// The messages that were queued since it opened.
+    pub(crate) fn sent(&self) -> Traffic {
+        lock(&self.0).sent
+    }
+
+    fn flush_batches(&self, sink: &impl Sink, scratch: &mut Vec<u8>, bounds: &Bounds) -> Flushed {
+        for _ in 0..BATCHES {
+            let mut batch = {
+                let mut inner = lock(&self.0);
+                match inner.take() {
+                    Ok(batch) => batch,
+                    Err(flushed) => return flushed,
+                }
+            };
+            let written = batch.write(sink, scratch);
+            let mut inner = lock(&self.0);
+            if inner.state == State::Closed {
+                return Flushed::Closed;
+            }
+            let blocked = match written {
+                Ok(bytes) => {
+                    inner.settle(&mut batch, bytes);
+                    false
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => true,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => false,
+                Err(error) => {
+                    drop(inner);
+                    self.close(bounds);
+                    return Flushed::Failed(error);
+                }
+            };
+            inner.put_back(batch);
+            if blocked && !inner.rearmed {
+                inner.state = State::Blocked;
+                inner.lagging = true;
+                inner.charge(bounds);
+                return Flushed::Blocked;
+            }
+        }
+        Flushed::More
+    }
+}
+
+impl Inner {
+    fn has_room(&self, bytes: usize, bounds: &Bounds) -> bool {
+        if self.waiting == 0 {
+            return true;
+        }
+        if self.state == State::Blocked {
+            self.waiting + bytes <= bounds.per_connection
+                && bounds.held.load(Ordering::Relaxed) + bytes <= bounds.total
+        } else {
+            self.waiting + bytes <= bounds.per_connection.saturating_mul(UNBLOCKED_FACTOR)
+        }
+    }
+
+    fn append(&mut self, frame: Bytes, bounds: &Bounds) -> Push {
+        self.waiting += frame.len();
+        self.queue.push_back(frame);
+        match self.state {
+            State::Idle => {
+                self.state = State::Flushing;
+                Push::Claimed
+            }
+            State::Blocked => {
+                self.charge(bounds);
+                Push::Queued
+            }
+            State::Flushing => Push::Queued,
+            State::Closed => Push::Closed,
+        }
+    }
+
+    /// Takes all that waits, or says that there is nothing left to do.
+    fn take(&mut self) -> Result<Batch, Flushed> {
+        if self.state == State::Closed {
+            return Err(Flushed::Closed);
+        }
+        self.rearmed = false;
+        if self.queue.is_empty() {
+            self.state = State::Idle;
+            return Err(match std::mem::take(&mut self.lagging) {
+                _ if self.sealed => Flushed::Sealed,
+                true => Flushed::Recovered,
+                false => Flushed::Idle,
+            });
+        }
+        Ok(Batch {
+            frames: std::mem::take(&mut self.queue),
+            offset: std::mem::take(&mut self.offset),
+            bytes: self.waiting,
+        })
+    }
+
+    /// Takes `bytes` written ones out of the batch.
+    fn settle(&mut self, batch: &mut Batch, bytes: usize) {
+        self.waiting = self.waiting.saturating_sub(bytes);
+        batch.advance(bytes);
+    }
+
+    /// Puts what was not written in front of what arrived meanwhile.
+    fn put_back(&mut self, mut batch: Batch) {
+        if !batch.frames.is_empty() {
+            batch.frames.append(&mut self.queue);
+            self.queue = batch.frames;
+            self.offset = batch.offset;
+        }
+    }
+
+    fn charge(&mut self, bounds: &Bounds) {
+        bounds.held.fetch_add(self.waiting - self.charged, Ordering::Relaxed);
+        self.charged = self.waiting;
+    }
+
+    fn discharge(&mut self, bounds: &Bounds) {
+        bounds.held.fetch_sub(self.charged, Ordering::Relaxed);
+        self.charged = 0;
+    }
+}
+
+/// Frames in the sole writer's hands.
+struct Batch {
+    frames: VecDeque<Bytes>,
+    offset: usize,
+    /// Bytes of all frames from `offset` on.
+    bytes: usize,
+}
+
+impl Batch {
+    /// The frames' unwritten parts, in order.
+    fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        let mut offset = self.offset;
+        self.frames.iter().map(move |frame| frame.get(std::mem::take(&mut offset)..).unwrap_or_default())
+    }
+
+    fn write(&self, sink: &impl Sink, scratch: &mut Vec<u8>) -> io::Result<usize> {
+        if self.frames.len() == 1 {
+            return sink.write(self.parts().next().unwrap_or_default());
+        }
+        if self.bytes <= GATHER {
+            scratch.clear();
+            self.parts().for_each(|part| scratch.extend_from_slice(part));
+            return sink.write(scratch);
+        }
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let count =
+            slices.iter_mut().zip(self.parts()).map(|(slice, part)| *slice = IoSlice::new(part)).count();
+        sink.write_vectored(slices.get(..count).unwrap_or_default())
+    }
+
+    fn advance(&mut self, mut bytes: usize) {
+        while let Some(first) = self.frames.front() {
+            let left = first.len() - self.offset;
+            if bytes < left {
+                self.offset += bytes;
+                break;
+            }
+            bytes -= left;
+            self.offset = 0;
+            self.frames.pop_front();
+        }
+    }
+}
+
+/// A write that panics leaves a queue that nobody would ever write again: close it instead.
+struct CloseOnPanic<'a>(&'a Outbound, &'a Bounds);
+
+impl Drop for CloseOnPanic<'_> {
+    fn drop(&mut self) {
+        self.0.close(self.1);
+    }
+}

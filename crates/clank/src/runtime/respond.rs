@@ -1,0 +1,345 @@
+//! What a request over HTTP is answered: a page, a refusal, or the upgrade to a WebSocket.
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use clank_core::cause::Cause;
+use clank_core::event::{Body as RecordBody, Rejection, RequestFacts};
+use clank_wire::ws::deflate::{self, Agreement};
+use clank_wire::ws::handshake::{self, HandshakeError, Upgrade};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header, request};
+use hyper::body::Incoming;
+
+use super::admitted::Admitted;
+use super::conn::Accepted;
+use super::engine::{Engine, Names};
+use super::http::Wire;
+use super::job::Failed;
+use crate::admission::{Admission, ConnectRequest, Parts, Refusal};
+
+/// Answers the requests of one socket.
+pub(crate) struct Responder {
+    engine: Arc<Engine>,
+    remote: Option<SocketAddr>,
+    accepted: Rc<RefCell<Option<Accepted>>>,
+    wire: Rc<RefCell<Wire>>,
+}
+
+/// A whole body.
+pub(crate) struct Body(Option<Bytes>);
+
+type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>>>>;
+
+impl Responder {
+    pub(crate) fn new(
+        engine: &Arc<Engine>,
+        remote: Option<SocketAddr>,
+        accepted: &Rc<RefCell<Option<Accepted>>>,
+        wire: &Rc<RefCell<Wire>>,
+    ) -> Self {
+        Self { engine: Arc::clone(engine), remote, accepted: Rc::clone(accepted), wire: Rc::clone(wire) }
+    }
+}
+
+impl hyper::service::Service<Request<Incoming>> for Responder {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answer;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let (request, _) = request.into_parts();
+        if handshake::is_upgrade(&request.headers) {
+            let (engine, remote) = (Arc::clone(&self.engine), self.remote);
+            let (accepted, wire) = (Rc::clone(&self.accepted), Rc::clone(&self.wire));
+            return Box::pin(async move {
+                let response = match decide(&engine, remote, &request).await {
+                    Ok((response, upgrade)) => {
+                        *accepted.borrow_mut() = Some(upgrade);
+                        response
+                    }
+                    Err(refused) => refused.tell(&engine, remote, &request),
+                };
+                wire.borrow_mut().on_response();
+                Ok(response)
+            });
+        }
+        self.wire.borrow_mut().on_response();
+        Box::pin(std::future::ready(Ok(page(&self.engine, &request))))
+    }
+}
+
+/// A handshake that is refused.
+pub(crate) struct Refused {
+    cause: Cause,
+    status: StatusCode,
+    reason: String,
+    headers: Vec<(header::HeaderName, HeaderValue)>,
+    names: Option<Names>,
+}
+
+impl Refused {
+    fn new(cause: Cause, reason: impl Into<String>) -> Self {
+        let status = cause.http_status().and_then(|status| StatusCode::from_u16(status).ok());
+        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self { cause, status, reason: reason.into(), headers: Vec::new(), names: None }
+    }
+
+    fn handshake(error: HandshakeError) -> Self {
+        let cause = match error {
+            HandshakeError::WebSocketVersion => Cause::VersionUnsupported,
+            _ => Cause::HandshakeMalformed,
+        };
+        Self {
+            status: error.status(),
+            headers: error.headers().collect(),
+            ..Self::new(cause, error.to_string())
+        }
+    }
+
+    fn by_listener(refusal: Refusal) -> Self {
+        let cause =
+            if refusal.status == StatusCode::UNAUTHORIZED { Cause::Unauthorised } else { Cause::Rejected };
+        Self { status: refusal.status, ..Self::new(cause, refusal.reason) }
+    }
+
+    fn by_failure(failed: &Failed) -> Self {
+        tracing::error!(?failed, "a connecting listener failed");
+        Self::new(Cause::HandlerFailure, "the application failed to decide")
+    }
+
+    fn named(self, names: Names) -> Self {
+        Self { names: Some(names), ..self }
+    }
+
+    /// Tells the listeners, and makes the response.
+    pub(crate) fn tell(
+        self,
+        engine: &Arc<Engine>,
+        remote: Option<SocketAddr>,
+        request: &request::Parts,
+    ) -> Response<Body> {
+        let facts = engine.request_facts(remote, request.uri.path(), &request.headers, None);
+        let names = self.names.unwrap_or_else(|| engine.name());
+        let status = Some(self.status.as_u16());
+        tell_rejection(
+            engine,
+            Rejection {
+                http_status: status,
+                ..Rejection::new(names.connection_id, facts, self.cause, &self.reason)
+            },
+        );
+        let mut response = text(self.status, self.reason);
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        response.headers_mut().extend(self.headers);
+        response
+    }
+}
+
+/// Tells the listeners of a client that was refused before its request could be read.
+pub(crate) fn reject(engine: &Arc<Engine>, remote: Option<SocketAddr>, cause: Cause, reason: &str) {
+    let facts = RequestFacts { remote_address: remote.map(Into::into), ..RequestFacts::default() };
+    tell_rejection(engine, Rejection::new(engine.name().connection_id, facts, cause, reason));
+}
+
+fn tell_rejection(engine: &Arc<Engine>, rejection: Rejection) {
+    tracing::debug!(cause = %rejection.cause, reason = &*rejection.reason, "client rejected");
+    engine.spawn_tell(engine.told(RecordBody::Rejected(Box::new(rejection)), None));
+}
+
+/// Decides on a handshake. This is the one door: every transport comes through it.
+pub(crate) async fn decide(
+    engine: &Arc<Engine>,
+    remote: Option<SocketAddr>,
+    request: &request::Parts,
+) -> Result<(Response<Body>, Accepted), Refused> {
+    if engine.is_draining() {
+        return Err(Refused::new(Cause::ServerShutdown, "the server is stopping"));
+    }
+    let upgrade = handshake::check(&request.method, &request.uri, request.version, &request.headers)
+        .map_err(Refused::handshake)?;
+    if !engine.settings.paths.serve(request.uri.path()) {
+        return Err(Refused::new(Cause::PathUnknown, "no WebSocket is served on this path"));
+    }
+    if !engine.settings.origins.allow(&request.headers) {
+        return Err(Refused::new(Cause::OriginRefused, "pages of this origin may not connect"));
+    }
+    let protocol = choose_protocol(engine, &upgrade)?;
+    let agreement = engine.settings.deflate.and_then(|options| deflate::agree(&options, &upgrade.extensions));
+    let place = Admitted::take(engine, remote.map(|remote| remote.ip()))
+        .map_err(|cause| Refused::new(cause, "there are too many connections"))?;
+    let names = engine.name();
+    let admission = ask(engine, remote, request, &names, protocol).await;
+    let admission = match admission {
+        Ok(admission) => admission,
+        Err(failed) => return Err(Refused::by_failure(&failed).named(names)),
+    };
+    if let Some(refusal) = admission.refusal {
+        return Err(Refused::by_listener(refusal).named(names));
+    }
+    let response = switching_protocols(&upgrade, protocol, agreement.as_ref());
+    let name = protocol.map(|_| &engine.settings.wamp1_name);
+    let facts = engine.request_facts(remote, request.uri.path(), &request.headers, name);
+    let Admission { identity, attributes, .. } = admission;
+    Ok((
+        response,
+        Accepted { names, facts, identity, attributes, wamp1: protocol.is_some(), deflate: agreement, place },
+    ))
+}
+
+/// The subprotocol that both speak; `None`: none, for the raw handler.
+fn choose_protocol(engine: &Engine, upgrade: &Upgrade) -> Result<Option<&'static str>, Refused> {
+    if upgrade.protocols.iter().any(|offered| offered == WAMP1) {
+        return Ok(Some(WAMP1));
+    }
+    if engine.application.raw.is_some() {
+        return Ok(None);
+    }
+    Err(Refused::new(Cause::SubprotocolRefused, "offer the subprotocol wamp: Sec-WebSocket-Protocol: wamp"))
+}
+
+/// The subprotocol of WAMP v1.
+pub(crate) const WAMP1: &str = "wamp";
+
+async fn ask(
+    engine: &Arc<Engine>,
+    remote: Option<SocketAddr>,
+    request: &request::Parts,
+    names: &Names,
+    protocol: Option<&'static str>,
+) -> Result<Admission, Failed> {
+    let mut deciders = engine.application.listeners.deciders();
+    let Some(first) = deciders.next() else { return Ok(Admission::accept()) };
+    let inline = first.options.inline && deciders.all(|decider| decider.options.inline);
+    let request = ConnectRequest(Arc::new(Parts {
+        resource_id: names.resource_id,
+        connection_id: names.connection_id,
+        remote,
+        uri: request.uri.clone(),
+        headers: request.headers.clone(),
+        protocol: protocol.unwrap_or_default(),
+    }));
+    let answer = Arc::clone(engine).ask(request);
+    if inline {
+        return answer.await;
+    }
+    // Dropped together with the handshake, when the client goes away.
+    let task = AbortOnDrop(engine.runtime.spawn(answer));
+    task.await
+}
+
+struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Future for AbortOnDrop<Result<T, Failed>> {
+    type Output = Result<T, Failed>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map(|joined| joined.unwrap_or(Err(Failed::Dropped)))
+    }
+}
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+fn switching_protocols(
+    upgrade: &Upgrade,
+    protocol: Option<&'static str>,
+    agreement: Option<&Agreement>,
+) -> Response<Body> {
+    let mut response = Response::new(Body(None));
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    // Base64 and our own extension parameters are always valid header values.
+    if let Ok(accept) = HeaderValue::try_from(&upgrade.accept) {
+        headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    if let Some(protocol) = protocol {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol));
+    }
+    if let Some(value) = agreement.and_then(|agreement| HeaderValue::try_from(agreement.header_value()).ok())
+    {
+        headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, value);
+    }
+    response
+}
+
+/// Answers a request that is no handshake.
+fn page(engine: &Engine, request: &request::Parts) -> Response<Body> {
+    let headers = &request.headers;
+    if headers.contains_key(header::CONTENT_LENGTH) && headers.contains_key(header::TRANSFER_ENCODING) {
+        // Two readers could disagree on where this request ends (RFC 9112, 6.3).
+        let mut response =
+            text(StatusCode::BAD_REQUEST, "Content-Length together with Transfer-Encoding".into());
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        return response;
+    }
+    if headers.get_all(header::HOST).iter().count() != 1 && request.version == http::Version::HTTP_11 {
+        return text(StatusCode::BAD_REQUEST, "exactly one Host is needed".into());
+    }
+    if request.method != Method::GET && request.method != Method::HEAD {
+        let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are served here".into());
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    match request.uri.path() {
+        "/healthz" if engine.is_draining() => text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n".into()),
+        "/healthz" => text(StatusCode::OK, "ok\n".into()),
+        path => match engine.application.pages.get(path) {
+            Some(page) => with_type(StatusCode::OK, page.body.clone(), page.content_type),
+            None if engine.settings.paths.serve(path) => {
+                let mut response =
+                    text(StatusCode::UPGRADE_REQUIRED, "this is a WebSocket: connect with ws://\n".into());
+                response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+                response
+            }
+            None => text(StatusCode::NOT_FOUND, "not found\n".into()),
+        },
+    }
+}
+
+fn text(status: StatusCode, body: String) -> Response<Body> {
+    with_type(status, body.into(), "text/plain; charset=utf-8")
+}
+
+fn with_type(status: StatusCode, body: Bytes, content_type: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body(Some(body)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let policy = "default-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:";
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.take().map(|bytes| Ok(http_body::Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_none()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        http_body::SizeHint::with_exact(self.0.as_ref().map_or(0, Bytes::len) as u64)
+    }
+}

@@ -1,0 +1,121 @@
+//! What carries the bytes of a connection.
+
+use std::io::{self, IoSlice, Read};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::{cell::RefCell, net::Shutdown};
+
+use mio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::outbound::Sink;
+
+/// Any stream of bytes in both directions.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// What carries the bytes of a connection.
+pub(crate) enum Transport {
+    /// A socket of the server's own, to which every thread can write.
+    Direct(Arc<TcpStream>),
+    /// A stream made by somebody else, such as another server's upgraded one or the pipe of the
+    /// in-process client. Only its worker touches it.
+    Owned(Owned),
+}
+
+/// A stream that wakes its worker when it can go on.
+pub(crate) struct Owned {
+    stream: RefCell<Option<Box<dyn Stream>>>,
+    waker: Waker,
+}
+
+impl Transport {
+    pub(crate) fn owned(stream: Box<dyn Stream>, waker: Waker) -> Self {
+        Self::Owned(Owned { stream: RefCell::new(Some(stream)), waker })
+    }
+
+    /// The socket, if every thread can write to it.
+    pub(crate) fn socket(&self) -> Option<&Arc<TcpStream>> {
+        match self {
+            Self::Direct(socket) => Some(socket),
+            Self::Owned(_) => None,
+        }
+    }
+
+    pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Direct(socket) => (&mut &**socket).read(buffer),
+            Self::Owned(owned) => {
+                let mut read = ReadBuf::new(buffer);
+                owned.poll(|stream, cx| stream.poll_read(cx, &mut read))?;
+                Ok(read.filled().len())
+            }
+        }
+    }
+
+    /// Whether bytes wait to be read.
+    pub(crate) fn has_unread(&self) -> bool {
+        match self {
+            Self::Direct(socket) => socket.peek(&mut [0]).is_ok_and(|bytes| bytes > 0),
+            // It can't be asked without reading, and reading has told all it had.
+            Self::Owned(_) => false,
+        }
+    }
+
+    /// Goes on with what a stream holds back.
+    pub(crate) fn flush(&self) {
+        if let Self::Owned(owned) = self {
+            // An error shows again when reading.
+            _ = owned.poll(|stream, cx| stream.poll_flush(cx));
+        }
+    }
+
+    /// Ends the direction to the client.
+    pub(crate) fn end(&self) {
+        match self {
+            // It fails if the client was quicker.
+            Self::Direct(socket) => _ = socket.shutdown(Shutdown::Write),
+            Self::Owned(owned) => _ = owned.poll(|stream, cx| stream.poll_shutdown(cx)),
+        }
+    }
+
+    /// Ends both directions.
+    pub(crate) fn shut(&self) {
+        if let Self::Owned(owned) = self {
+            self.end();
+            owned.stream.take();
+        }
+    }
+}
+
+impl Owned {
+    fn poll<T>(
+        &self,
+        poll: impl FnOnce(Pin<&mut dyn Stream>, &mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> io::Result<T> {
+        let mut stream = self.stream.borrow_mut();
+        let stream = stream.as_deref_mut().ok_or(io::ErrorKind::NotConnected)?;
+        match poll(Pin::new(stream), &mut Context::from_waker(&self.waker)) {
+            Poll::Ready(result) => result,
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+}
+
+impl Sink for Owned {
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.poll(|stream, cx| stream.poll_write(cx, bytes))?;
+        match self.poll(|stream, cx| stream.poll_flush(cx)) {
+            // The rest of the flush goes with the next write.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(written),
+            Err(error) => Err(error),
+            Ok(()) => Ok(written),
+        }
+    }
+
+    fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.poll(|stream, cx| stream.poll_write_vectored(cx, slices))
+    }
+}

@@ -1,0 +1,423 @@
+//! A thread that serves the connections it was given.
+//!
+//! It works in turns: it takes what its mailbox, the system and the clock have for it, drives each
+//! connection that is concerned, and then writes what they left to be written, one system call for
+//! each socket however many the frames. No connection has a task, and none is touched by two
+//! workers but through its [`Peer`].
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clank_core::cause::Cause;
+use clank_core::wheel::Wheel;
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll};
+
+use super::acceptor::Acceptor;
+use super::adopt::{Adopted, Carrier};
+use super::closing::Ending;
+use super::conn::Conn;
+use super::cx::Cx;
+use super::engine::Engine;
+use super::flush::Flushes;
+use super::http::{Http, Progress, Upgraded};
+use super::mailbox::{Command, ConnectionWaker, Mailbox};
+use super::outbound::Flushed;
+use super::peer::Peer;
+use super::respond::reject;
+use super::slots::{Slots, Token};
+use super::transport::Transport;
+
+/// Events of the system that one turn takes.
+const EVENTS: usize = 1024;
+/// How long a turn writes before it looks for other work.
+const FLUSH_TIME: Duration = Duration::from_micros(500);
+/// Sockets written between two looks at the clock, and at least for the backlog in each turn.
+const FLUSH_BATCH: usize = 16;
+
+/// What a worker has in one of its places.
+enum Slot {
+    Http(Box<Http>),
+    Open(Box<Conn>),
+}
+
+/// A thread that serves the connections it was given.
+pub(crate) struct Worker {
+    poll: Poll,
+    slots: Slots<Slot>,
+    cx: Cx,
+    flushes: Flushes,
+    /// What is gathered for one write.
+    scratch: Vec<u8>,
+    acceptor: Option<Acceptor>,
+    /// The worker that gets the next accepted socket.
+    next_worker: usize,
+    stopped: bool,
+}
+
+impl Worker {
+    pub(crate) fn new(
+        poll: Poll,
+        engine: Arc<Engine>,
+        mailbox: Arc<Mailbox>,
+        number: usize,
+        acceptor: Option<Acceptor>,
+    ) -> Self {
+        Self {
+            poll,
+            slots: Slots::new(),
+            cx: Cx::new(engine, mailbox, number),
+            flushes: Flushes::default(),
+            scratch: Vec::new(),
+            acceptor,
+            next_worker: 0,
+            stopped: false,
+        }
+    }
+
+    /// Serves until it is told to stop.
+    ///
+    /// # Errors
+    /// When the system refuses to say what is ready, which it never does to a sound process.
+    pub(crate) fn run(mut self) -> io::Result<()> {
+        let runtime = self.cx.engine.runtime.clone();
+        // Application code that is polled here finds its timers and sockets.
+        let _runtime = runtime.enter();
+        let mut events = Events::with_capacity(EVENTS);
+        let mut commands = Vec::new();
+        while !self.stopped {
+            match self.poll.poll(&mut events, self.patience()) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+            self.cx.now = self.cx.engine.now();
+            commands = self.cx.mailbox.take(commands);
+            for command in commands.drain(..) {
+                self.obey(command);
+            }
+            commands.shrink_to(EVENTS);
+            for event in &events {
+                self.on_event(event);
+            }
+            self.accept();
+            for _ in 0..self.cx.ready.len() {
+                if let Some(token) = self.cx.ready.pop_front() {
+                    self.with(token, |conn, cx| conn.pump(cx));
+                }
+            }
+            self.fire_deadlines();
+            self.flush();
+            self.cx.scratch.trim();
+        }
+        Ok(())
+    }
+
+    /// How long the system may let the worker sleep.
+    fn patience(&self) -> Option<Duration> {
+        let due = self.acceptor.as_ref().is_some_and(|acceptor| acceptor.is_due(self.cx.now));
+        if due || !self.cx.ready.is_empty() || !self.flushes.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let resume = self.acceptor.as_ref().and_then(Acceptor::resumes_at);
+        let next = [self.cx.wheel.next_deadline(), resume].into_iter().flatten().min()?;
+        // A millisecond that has begun is not over.
+        Some(Duration::from_millis(next.saturating_sub(self.cx.engine.now()).max(1)))
+    }
+
+    fn on_event(&mut self, event: &mio::event::Event) {
+        match event.token() {
+            Token::MAILBOX => {}
+            Token::LISTENER => {
+                if let Some(acceptor) = &mut self.acceptor {
+                    acceptor.ready();
+                }
+            }
+            token => {
+                let token = Token::from_mio(token);
+                let readable = event.is_readable() || event.is_read_closed() || event.is_error();
+                self.drive(token, readable, event.is_writable());
+            }
+        }
+    }
+
+    /// Lets a connection do what it can.
+    fn drive(&mut self, token: Token, readable: bool, writable: bool) {
+        match self.slots.find(token) {
+            Some(Slot::Http(_)) => self.drive_http(token),
+            Some(Slot::Open(conn)) => {
+                if writable && conn.on_writable(&self.cx) {
+                    self.flushes.again(Arc::clone(conn.peer()));
+                }
+                if readable {
+                    self.with(token, |conn, cx| {
+                        conn.readable = true;
+                        conn.pump(cx);
+                    });
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn drive_http(&mut self, token: Token) {
+        let Some(Slot::Http(http)) = self.slots.find(token) else { return };
+        let remote = http.remote();
+        match http.drive() {
+            Progress::Pending => {}
+            Progress::Ended => self.end_http(token, remote),
+            Progress::Upgraded(upgraded) => {
+                self.cx.engine.gate.leave(remote.ip());
+                self.open(token, *upgraded);
+            }
+        }
+    }
+
+    fn end_http(&mut self, token: Token, remote: SocketAddr) {
+        self.slots.remove(token);
+        self.cx.engine.gate.leave(remote.ip());
+    }
+
+    /// Makes an open connection of one whose handshake is accepted.
+    fn open(&mut self, token: Token, upgraded: Upgraded) {
+        let Upgraded { accepted, socket, response, early } = upgraded;
+        let transport = Transport::Direct(Arc::new(socket));
+        let conn = Conn::open(accepted, token, transport, Some(response), &mut self.cx);
+        if let Some(slot) = self.slots.find(token) {
+            *slot = Slot::Open(Box::new(conn));
+        }
+        self.begin(token, &early);
+    }
+
+    /// Lets a connection that was just opened work.
+    fn begin(&mut self, token: Token, early: &[u8]) {
+        self.with(token, |conn, cx| {
+            conn.take(&mut early.to_vec(), cx);
+            conn.pump(cx);
+        });
+    }
+
+    /// Calls `act` on an open connection, and takes up what it leaves behind.
+    fn with(&mut self, token: Token, act: impl FnOnce(&mut Conn, &mut Cx)) {
+        let Some(Slot::Open(conn)) = self.slots.find(token) else { return };
+        act(conn, &mut self.cx);
+        let finished = conn.is_finished();
+        let turn = std::mem::take(&mut self.cx.turn);
+        if self.flushes.add(turn.dirty, turn.behind, Some(token)) {
+            conn.pause();
+        }
+        if finished {
+            self.slots.remove(token);
+        }
+        for peer in turn.overflowed {
+            // To this worker itself too: the connection is closed in its turn.
+            if let Some(mailbox) = self.cx.engine.mailboxes().get(peer.worker) {
+                mailbox.send(Command::Overflowed(peer.token));
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Accepted(socket, remote) => self.welcome(socket, remote),
+            Command::Adopt(adopted) => self.adopt(*adopted),
+            Command::Flush(peers) => _ = self.flushes.add(peers, 0, None),
+            Command::Overflowed(token) => self.with(token, Conn::on_overflow),
+            Command::Sealed(token) => self.with(token, |conn, _| conn.on_sealed()),
+            Command::Blocked(token) => self.with(token, Conn::on_blocked),
+            Command::Close { token, code, reason } => {
+                self.with(token, |conn, cx| {
+                    conn.close(Ending::new(Cause::ServerClosed, &reason).code(code), cx)
+                });
+            }
+            Command::Wake(token) => {
+                if let Some(Slot::Open(conn)) = self.slots.find(token) {
+                    conn.transport.flush();
+                }
+                self.drive(token, true, true);
+            }
+            Command::Done { token, ticket, done } => {
+                self.with(token, |conn, cx| conn.on_done(ticket, done, cx))
+            }
+            Command::Drain { window } => self.drain(window),
+            Command::Stop => self.stopped = true,
+        }
+    }
+
+    fn accept(&mut self) {
+        let Some(mut acceptor) = self.acceptor.take() else { return };
+        if acceptor.is_due(self.cx.now) {
+            let now = self.cx.now;
+            acceptor.accept(now, |socket, remote| self.distribute(socket, remote));
+        }
+        self.acceptor = Some(acceptor);
+    }
+
+    /// Gives a socket that was accepted to the workers in turn.
+    fn distribute(&mut self, mut socket: TcpStream, remote: SocketAddr) {
+        let engine = Arc::clone(&self.cx.engine);
+        if let Err(cause) = engine.gate.enter(remote.ip(), engine.limits()) {
+            refuse(&mut socket, cause);
+            reject(&engine, Some(remote), cause, "there are too many unfinished handshakes");
+            return;
+        }
+        let workers = engine.mailboxes();
+        self.next_worker = (self.next_worker + 1) % workers.len().max(1);
+        match workers.get(self.next_worker) {
+            Some(mailbox) if self.next_worker != self.cx.worker => {
+                mailbox.send(Command::Accepted(socket, remote))
+            }
+            _ => self.welcome(socket, remote),
+        }
+    }
+
+    /// Begins to serve a socket that was accepted.
+    fn welcome(&mut self, mut socket: TcpStream, remote: SocketAddr) {
+        let (cx, registry) = (&self.cx, self.poll.registry());
+        let mut deadline = u64::MAX;
+        let mut registered = Ok(());
+        let token = self.slots.insert(|token| {
+            registered =
+                registry.register(&mut socket, token.to_mio(), Interest::READABLE | Interest::WRITABLE);
+            let http = Http::new(socket, remote, ConnectionWaker::waker(&cx.mailbox, token), cx);
+            deadline = http.deadline();
+            Slot::Http(Box::new(http))
+        });
+        if let Err(error) = registered {
+            tracing::error!(%error, "can't serve a socket that was accepted");
+            return self.end_http(token, remote);
+        }
+        self.cx.wheel.insert(deadline, token);
+    }
+
+    fn adopt(&mut self, adopted: Adopted) {
+        let Adopted { accepted, carrier, early } = adopted;
+        let (cx, registry) = (&mut self.cx, self.poll.registry());
+        let mut registered = Ok(());
+        let token = self.slots.insert(|token| {
+            let transport = match carrier {
+                Carrier::Socket(mut socket) => {
+                    registered = registry.register(
+                        &mut socket,
+                        token.to_mio(),
+                        Interest::READABLE | Interest::WRITABLE,
+                    );
+                    Transport::Direct(Arc::new(socket))
+                }
+                Carrier::Stream(stream) => {
+                    Transport::owned(stream, ConnectionWaker::waker(&cx.mailbox, token))
+                }
+            };
+            Slot::Open(Box::new(Conn::open(accepted, token, transport, None, cx)))
+        });
+        if let Err(error) = registered {
+            tracing::error!(%error, "can't serve a socket that was handed over");
+            self.with(token, |conn, cx| conn.close(Ending::new(Cause::NetworkLost, &error.to_string()), cx));
+        }
+        self.begin(token, &early);
+    }
+
+    fn fire_deadlines(&mut self) {
+        let mut wheel = std::mem::replace(&mut self.cx.wheel, Wheel::new(self.cx.now));
+        let mut due = Vec::new();
+        wheel.advance(self.cx.now, &mut |token| due.push(token));
+        self.cx.wheel = wheel;
+        for token in due {
+            match self.slots.find(token) {
+                Some(Slot::Http(http)) if http.deadline() <= self.cx.now => {
+                    http.on_deadline();
+                    let remote = http.remote();
+                    self.end_http(token, remote);
+                }
+                Some(Slot::Open(_)) => self.with(token, Conn::check),
+                _ => {}
+            }
+        }
+    }
+
+    /// Spreads the closing of all connections over `window` milliseconds.
+    fn drain(&mut self, window: u64) {
+        let tokens = self.slots.tokens();
+        let count = tokens.len().max(1) as u64;
+        for (index, token) in tokens.into_iter().enumerate() {
+            let at = self.cx.now + window * index as u64 / count;
+            self.with(token, |conn, cx| conn.drain_at(at, cx));
+        }
+    }
+
+    /// Writes for a while, and at least a little of the backlog.
+    fn flush(&mut self) {
+        let begun = Instant::now();
+        while begun.elapsed() < FLUSH_TIME {
+            for _ in 0..FLUSH_BATCH {
+                let Some(peer) = self.flushes.next_fresh() else {
+                    return self.flush_late(begun);
+                };
+                self.write(&peer);
+            }
+        }
+        self.flush_late(begun);
+    }
+
+    fn flush_late(&mut self, begun: Instant) {
+        loop {
+            for _ in 0..FLUSH_BATCH {
+                match self.flushes.next_late() {
+                    Some(peer) => self.write(&peer),
+                    None => break,
+                }
+            }
+            for token in self.flushes.take_resumed() {
+                self.with(token, Conn::resume);
+            }
+            if self.flushes.is_empty() || begun.elapsed() >= FLUSH_TIME {
+                return;
+            }
+        }
+    }
+
+    /// Writes what waits for one connection, of this worker or another.
+    fn write(&mut self, peer: &Arc<Peer>) {
+        let own = peer.worker == self.cx.worker;
+        let flushed = match peer.flush(&mut self.scratch) {
+            Some(flushed) => flushed,
+            None if own => match self.slots.find(peer.token) {
+                Some(Slot::Open(conn)) => conn.flush_owned(&mut self.scratch),
+                _ => return,
+            },
+            None => return self.tell_owner(peer, Command::Flush(vec![Arc::clone(peer)])),
+        };
+        match flushed {
+            Flushed::Idle | Flushed::Closed => {}
+            Flushed::More => self.flushes.again(Arc::clone(peer)),
+            Flushed::Recovered if own => self.with(peer.token, Conn::on_flushed),
+            Flushed::Blocked if own => self.with(peer.token, Conn::on_blocked),
+            Flushed::Sealed if own => self.with(peer.token, |conn, _| conn.on_sealed()),
+            Flushed::Failed(error) if own => {
+                self.with(peer.token, |conn, cx| conn.on_write_failed(&error, cx))
+            }
+            Flushed::Blocked => self.tell_owner(peer, Command::Blocked(peer.token)),
+            Flushed::Sealed => self.tell_owner(peer, Command::Sealed(peer.token)),
+            // The owner finds out by reading.
+            Flushed::Recovered | Flushed::Failed(_) => self.tell_owner(peer, Command::Wake(peer.token)),
+        }
+    }
+
+    fn tell_owner(&self, peer: &Peer, command: Command) {
+        if let Some(mailbox) = self.cx.engine.mailboxes().get(peer.worker) {
+            mailbox.send(command);
+        }
+    }
+}
+
+/// Tells a client in words that there is no room for it.
+fn refuse(socket: &mut TcpStream, cause: Cause) {
+    use std::io::Write;
+
+    let status =
+        if cause == Cause::AddressLimit { "429 Too Many Requests" } else { "503 Service Unavailable" };
+    let response = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+    // A fresh socket has room for it; if not, the client sees the end of the connection.
+    _ = socket.write(response.as_bytes());
+}

@@ -1,0 +1,300 @@
+//! A server's life, from its sockets to its last thread.
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use clank_core::event::{Body, Launched, Stopping};
+use mio::Poll;
+use mio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::config::{Application, Settings};
+use crate::error::StartError;
+use crate::handle::Handle;
+use crate::periodic::{Periodic, Schedule};
+use crate::runtime::{Acceptor, Command, Engine, Mailbox, Token, Worker};
+
+/// Threads that application code has at least: one that blocks shall not stop the others.
+const APPLICATION_THREADS: usize = 8;
+/// How long a port that a killed process still holds is tried for.
+const BIND_PATIENCE: Duration = Duration::from_secs(2);
+/// Connections that the system holds ready to be accepted.
+const BACKLOG: i32 = 4096;
+
+/// A running server. Dropping it ends it at once; [`shutdown`](Handle::shutdown) ends it in order.
+#[derive(Debug)]
+pub struct Server {
+    handle: Handle,
+    addresses: Vec<SocketAddr>,
+}
+
+/// What ends a server.
+pub(crate) struct Control {
+    /// How often a shutdown was asked for.
+    asked: AtomicUsize,
+    changed: Notify,
+    finished: Notify,
+    is_finished: std::sync::atomic::AtomicBool,
+    workers: Mutex<Vec<JoinHandle<()>>>,
+    /// The runtime that the server made for itself.
+    runtime: Mutex<Option<tokio::runtime::Runtime>>,
+}
+
+impl Server {
+    /// What the rest of the program can do with the server.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// The addresses it listens on, with the ports it got.
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Waits until the server has been shut down.
+    pub async fn wait(&self) {
+        let control = &self.handle.control;
+        loop {
+            let finished = control.finished.notified();
+            if control.is_finished.load(Ordering::Acquire) {
+                return;
+            }
+            finished.await;
+        }
+    }
+
+    /// Shuts the server down, and waits until that is done.
+    pub async fn shutdown(&self) {
+        self.handle.shutdown();
+        self.wait().await;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.handle.control.stop_workers(&self.handle.engine);
+    }
+}
+
+impl Control {
+    pub(crate) fn shutdown(&self) {
+        self.asked.fetch_add(1, Ordering::AcqRel);
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until a shutdown was asked for so many times.
+    async fn asked(&self, times: usize) {
+        loop {
+            let changed = self.changed.notified();
+            if self.asked.load(Ordering::Acquire) >= times {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    fn stop_workers(&self, engine: &Engine) {
+        for mailbox in engine.mailboxes() {
+            mailbox.send(Command::Stop);
+        }
+        let workers = std::mem::take(&mut *lock(&self.workers));
+        for worker in workers {
+            // A worker that panicked has said so.
+            _ = worker.join();
+        }
+        // Tasks of the application that are still running are left to themselves.
+        if let Some(runtime) = lock(&self.runtime).take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Starts a server.
+pub(crate) fn start(
+    settings: Settings,
+    application: Application,
+    periodic: Vec<(Schedule, Periodic)>,
+    runtime: Option<tokio::runtime::Handle>,
+) -> Result<Server, StartError> {
+    let periodic = periodic.into_iter().map(|(schedule, task)| Ok((schedule.parse()?, task)));
+    let periodic = periodic.collect::<Result<Vec<_>, StartError>>()?;
+    let (listeners, addresses) = listen(&settings.addresses)?;
+    let own_runtime = if runtime.is_none() { Some(application_runtime()?) } else { None };
+    let runtime = runtime.or_else(|| own_runtime.as_ref().map(|own| own.handle().clone()));
+    let Some(runtime) = runtime else { return Err(io::Error::other("no runtime").into()) };
+    let engine = Engine::new(settings, application, runtime);
+    let workers = start_workers(&engine, listeners)?;
+    let control = Arc::new(Control {
+        asked: AtomicUsize::new(0),
+        changed: Notify::new(),
+        finished: Notify::new(),
+        is_finished: false.into(),
+        workers: Mutex::new(workers),
+        runtime: Mutex::new(own_runtime),
+    });
+    let handle = Handle { engine, control };
+    launch(&handle, &addresses);
+    for (times, task) in periodic {
+        let clank = handle.clone();
+        handle.engine.runtime.spawn(async move {
+            let ended = Arc::clone(&clank.control);
+            tokio::select! {
+                () = task.run(times, clank) => {}
+                () = ended.asked(1) => {}
+            }
+        });
+    }
+    Ok(Server { handle, addresses })
+}
+
+/// Tells that the server is there, and sees to it that it can be ended.
+fn launch(handle: &Handle, addresses: &[SocketAddr]) {
+    let engine = &handle.engine;
+    let address = addresses.first().map_or_else(String::new, |address| format!("ws://{address}"));
+    let launched = Launched { address: address.into(), previous: None };
+    engine.spawn_tell(engine.told(Body::Launched(launched), None));
+    let handle = handle.clone();
+    engine.runtime.spawn(async move { end_in_order(handle).await });
+}
+
+/// Waits for the order to shut down, and carries it out. The order of its steps is the order of
+/// the promises: who is told that the server stops may still talk to its clients; every client is
+/// told before its socket ends; every listener hears of every client before the threads end.
+async fn end_in_order(handle: Handle) {
+    let Handle { engine, control } = handle;
+    control.asked(1).await;
+    let limits = *engine.limits();
+    let deadline = Instant::now() + limits.shutdown.duration();
+    engine.drain();
+    tracing::info!(open = engine.open(), "stopping");
+    let ending = async {
+        let stopping = Stopping { open: engine.open() as u64 };
+        Arc::clone(&engine).tell(engine.told(Body::Stopping(stopping), None)).await;
+        let window = limits.drain.duration().as_millis() as u64;
+        engine.mailboxes().iter().for_each(|mailbox| mailbox.send(Command::Drain { window }));
+        all_gone(&engine).await;
+    };
+    tokio::select! {
+        () = ending => {}
+        () = tokio::time::sleep_until(deadline) => {
+            tracing::warn!(left = engine.gate.connections(), "the shutdown took longer than it may");
+        }
+        () = hastened(&engine, &control) => {}
+    }
+    control.finish(engine);
+}
+
+/// A second order closes all clients now; a third waits for nobody.
+async fn hastened(engine: &Engine, control: &Control) {
+    control.asked(2).await;
+    engine.mailboxes().iter().for_each(|mailbox| mailbox.send(Command::Drain { window: 0 }));
+    tokio::select! {
+        () = all_gone(engine) => {}
+        () = control.asked(3) => {}
+    }
+}
+
+async fn all_gone(engine: &Engine) {
+    loop {
+        let empty = engine.empty.notified();
+        if engine.gate.connections() == 0 {
+            return;
+        }
+        empty.await;
+    }
+}
+
+impl Control {
+    fn finish(self: Arc<Self>, engine: Arc<Engine>) {
+        // Not on this thread: it belongs to the runtime that is to end.
+        thread::spawn(move || {
+            self.stop_workers(&engine);
+            self.is_finished.store(true, Ordering::Release);
+            self.finished.notify_waiters();
+        });
+    }
+}
+
+fn application_runtime() -> io::Result<tokio::runtime::Runtime> {
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(processors.max(APPLICATION_THREADS))
+        .thread_name("clank-app")
+        .enable_all()
+        .build()
+}
+
+fn start_workers(engine: &Arc<Engine>, listeners: Vec<TcpListener>) -> io::Result<Vec<JoinHandle<()>>> {
+    let polls = (0..engine.settings.workers).map(|_| Poll::new()).collect::<io::Result<Vec<_>>>()?;
+    let mailboxes = polls.iter().map(|poll| Ok(Arc::new(Mailbox::new(poll.registry(), Token::MAILBOX)?)));
+    let mailboxes = mailboxes.collect::<io::Result<Box<[_]>>>()?;
+    engine.set_mailboxes(mailboxes.clone());
+    let mut listeners = Some(listeners);
+    let mut workers = Vec::new();
+    for (number, (poll, mailbox)) in polls.into_iter().zip(&mailboxes).enumerate() {
+        let acceptor = match listeners.take() {
+            Some(listeners) => Some(Acceptor::new(listeners, poll.registry(), Token::LISTENER)?),
+            None => None,
+        };
+        let (engine, mailbox) = (Arc::clone(engine), Arc::clone(mailbox));
+        let run = move || {
+            if let Err(error) = Worker::new(poll, engine, mailbox, number, acceptor).run() {
+                tracing::error!(%error, number, "a worker ended");
+            }
+        };
+        workers.push(thread::Builder::new().name(format!("clank-{number}")).spawn(run)?);
+    }
+    Ok(workers)
+}
+
+/// Listens on all addresses.
+fn listen(addresses: &[String]) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), StartError> {
+    let mut listeners = Vec::new();
+    let mut local = Vec::new();
+    for address in addresses {
+        let failed = |source| StartError::Bind { address: address.clone(), source };
+        let resolved = address.to_socket_addrs().map_err(failed)?;
+        let mut error = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        let listener =
+            resolved.into_iter().find_map(|address| listen_patiently(address).map_err(|it| error = it).ok());
+        let listener = listener.ok_or(error).map_err(failed)?;
+        local.push(listener.local_addr().map_err(failed)?);
+        listeners.push(listener);
+    }
+    Ok((listeners, local))
+}
+
+/// Listens on an address; one that is taken is tried for a while, because a process that was
+/// killed may hold it for a moment.
+fn listen_patiently(address: SocketAddr) -> io::Result<TcpListener> {
+    let begun = std::time::Instant::now();
+    loop {
+        match listen_on(address) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && begun.elapsed() < BIND_PATIENCE => {
+                thread::sleep(Duration::from_millis(50));
+            }
+            result => return result,
+        }
+    }
+}
+
+fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+    use socket2::{Domain, Protocol, Socket, Type};
+
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // Connections of an earlier process may linger; another process that listens is still refused.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

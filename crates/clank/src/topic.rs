@@ -1,0 +1,328 @@
+//! Topics: what application code does when clients subscribe and publish, and what it may do with
+//! a topic itself.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use clank_core::subscription::Connections;
+use clank_core::topic::Uri;
+use clank_wire::payload::PayloadBuf;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::Result;
+use crate::connection::Connection;
+use crate::hooks::{Absent, BoxFuture, is_present_2, is_present_3};
+use crate::runtime::{Engine, Turn};
+
+/// What becomes of a publication once its handler has seen it.
+#[derive(Clone, Debug, Default)]
+pub enum Forward {
+    /// It goes to the topic's subscribers as it came.
+    #[default]
+    Unchanged,
+    /// This goes out in its place, to the same subscribers.
+    Changed(Event),
+    /// Nothing goes out.
+    Nothing,
+}
+
+impl Forward {
+    /// Sends `event` in place of what was published.
+    ///
+    /// # Errors
+    /// When `event` can't be JSON.
+    pub fn changed<T: Serialize + ?Sized>(event: &T) -> Result<Self> {
+        Ok(Self::Changed(Event::new(event)?))
+    }
+}
+
+/// The value that is published on a topic. Cloning shares it.
+#[derive(Clone, Debug)]
+pub struct Event(pub(crate) PayloadBuf);
+
+impl Event {
+    /// An event that carries `value`.
+    ///
+    /// # Errors
+    /// When `value` can't be JSON, such as a map whose keys are no strings.
+    pub fn new<T: Serialize + ?Sized>(value: &T) -> Result<Self> {
+        Ok(Self(PayloadBuf::from_serialize(value)?))
+    }
+
+    /// Reads the event into a type of Rust.
+    ///
+    /// # Errors
+    /// When the event does not fit the type.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T> {
+        Ok(self.0.as_payload().deserialize()?)
+    }
+}
+
+/// What a client published, as its handler sees it.
+#[derive(Clone, Debug)]
+pub struct Publication {
+    /// The event.
+    pub event: Event,
+    /// Whom it is for.
+    pub audience: Audience,
+}
+
+/// Which of a topic's subscribers get an event: (subscribers ∩ eligible) − excluded.
+#[derive(Clone, Debug, Default)]
+pub struct Audience(pub(crate) clank_core::subscription::Audience);
+
+impl Audience {
+    /// All subscribers.
+    pub fn everyone() -> Self {
+        Self::default()
+    }
+
+    /// Leaves these connections out.
+    #[must_use]
+    pub fn exclude<'a>(mut self, connections: impl IntoIterator<Item = &'a Connection>) -> Self {
+        self.0.exclude = resource_ids(connections);
+        self
+    }
+
+    /// Allows these connections and no others.
+    #[must_use]
+    pub fn eligible<'a>(mut self, connections: impl IntoIterator<Item = &'a Connection>) -> Self {
+        self.0.eligible = Some(resource_ids(connections));
+        self
+    }
+}
+
+fn resource_ids<'a>(connections: impl IntoIterator<Item = &'a Connection>) -> Connections {
+    connections.into_iter().map(Connection::resource_id).collect()
+}
+
+/// Application code for the topics whose URI begins with one path segment.
+///
+/// A handler registered as `acme` hears of `acme` and of `acme/anything`. Every method may be left
+/// out; without `on_publish` what clients publish goes to the subscribers. The methods for one
+/// connection run one at a time, in the order of its messages.
+///
+/// ```
+/// use clank::{Connection, Forward, Publication, Result, Topic, TopicHandler};
+///
+/// struct AcmeTopic;
+///
+/// impl TopicHandler for AcmeTopic {
+///     async fn on_subscribe(&self, connection: &Connection, topic: &Topic) -> Result {
+///         topic.broadcast(&format!("{} has joined {topic}", connection.resource_id()))
+///     }
+///
+///     async fn on_publish(&self, _: &Connection, _: &Topic, publication: &Publication) -> Result<Forward> {
+///         let text: String = publication.event.parse()?;
+///         Forward::changed(&text.to_uppercase())
+///     }
+/// }
+/// ```
+pub trait TopicHandler: Send + Sync + 'static {
+    /// May `connection` subscribe? It is asked before the client becomes a member. `Ok(false)`
+    /// and an error refuse; WAMP v1 has no message that would tell the client.
+    fn may_subscribe(
+        &self,
+        connection: &Connection,
+        topic: &Topic,
+    ) -> impl Future<Output = Result<Permit>> + Send {
+        _ = (connection, topic);
+        Absent::<Permit>::new()
+    }
+
+    /// `connection` has become a member.
+    fn on_subscribe(&self, connection: &Connection, topic: &Topic) -> impl Future<Output = Result> + Send {
+        _ = (connection, topic);
+        Absent::<()>::new()
+    }
+
+    /// `connection` is a member no longer: it unsubscribed, or it is gone.
+    fn on_unsubscribe(&self, connection: &Connection, topic: &Topic) -> impl Future<Output = Result> + Send {
+        _ = (connection, topic);
+        Absent::<()>::new()
+    }
+
+    /// `connection`, which need not be a member, publishes. An error means that nothing goes out.
+    fn on_publish(
+        &self,
+        connection: &Connection,
+        topic: &Topic,
+        publication: &Publication,
+    ) -> impl Future<Output = Result<Forward>> + Send {
+        _ = (connection, topic, publication);
+        Absent::<Forward>::new()
+    }
+}
+
+/// Whether a client may subscribe.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Permit {
+    /// It may.
+    #[default]
+    Granted,
+    /// It may not.
+    Refused,
+}
+
+/// A closure stands for the handler's `on_publish`.
+impl<F, Fut> TopicHandler for F
+where
+    F: Fn(Connection, Topic, Publication) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Forward>> + Send + 'static,
+{
+    fn on_publish(
+        &self,
+        connection: &Connection,
+        topic: &Topic,
+        publication: &Publication,
+    ) -> impl Future<Output = Result<Forward>> + Send {
+        self(connection.clone(), topic.clone(), publication.clone())
+    }
+}
+
+/// A topic, whether it has subscribers at present or not. Cloning is cheap.
+#[derive(Clone)]
+pub struct Topic {
+    uri: Uri<'static>,
+    engine: Arc<Engine>,
+}
+
+impl Topic {
+    pub(crate) fn new(uri: Uri<'static>, engine: Arc<Engine>) -> Self {
+        Self { uri, engine }
+    }
+
+    /// The topic's URI.
+    pub fn uri(&self) -> &str {
+        self.uri.as_str()
+    }
+
+    /// Sends `event` to all subscribers.
+    ///
+    /// # Errors
+    /// When `event` can't be JSON.
+    pub fn broadcast<T: Serialize + ?Sized>(&self, event: &T) -> Result {
+        self.broadcast_to(event, &Audience::everyone())
+    }
+
+    /// Sends `event` to those subscribers that belong to `audience`.
+    ///
+    /// # Errors
+    /// When `event` can't be JSON.
+    pub fn broadcast_to<T: Serialize + ?Sized>(&self, event: &T, audience: &Audience) -> Result {
+        self.publish(&Event::new(event)?, audience);
+        Ok(())
+    }
+
+    /// Sends an event made before.
+    pub fn publish(&self, event: &Event, audience: &Audience) {
+        let mut turn = Turn::default();
+        self.engine.publish(&self.uri, event.0.as_payload(), &audience.0, &mut turn);
+        self.engine.hand_over(turn);
+    }
+
+    /// Sends `event` to `connection` alone, subscribed or not.
+    ///
+    /// # Errors
+    /// When `event` can't be JSON.
+    pub fn send<T: Serialize + ?Sized>(&self, connection: &Connection, event: &T) -> Result {
+        connection.send_event(&self.uri, &Event::new(event)?);
+        Ok(())
+    }
+
+    /// The subscribers at this moment.
+    pub fn members(&self) -> Vec<Connection> {
+        self.engine.hub.members(self.uri()).into_iter().map(Connection).collect()
+    }
+
+    /// How many subscribers there are at this moment.
+    pub fn count(&self) -> usize {
+        self.engine.hub.count(self.uri())
+    }
+
+    /// Whether `connection` is a subscriber.
+    pub fn has(&self, connection: &Connection) -> bool {
+        self.engine.hub.has(self.uri(), connection.resource_id())
+    }
+
+    /// Subscribes `connection`, as if it had asked for it; the handler is not called. `false` if
+    /// it was subscribed before, is gone, or has as many subscriptions as one may have.
+    pub fn add(&self, connection: &Connection) -> bool {
+        self.engine.subscribe(&self.uri, &connection.0).is_ok_and(|added| added)
+    }
+
+    /// Unsubscribes `connection`; the handler is not called. `false` if it was not subscribed.
+    pub fn remove(&self, connection: &Connection) -> bool {
+        self.engine.hub.unsubscribe(self.uri(), &connection.0)
+    }
+}
+
+impl std::fmt::Display for Topic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.uri())
+    }
+}
+
+impl std::fmt::Debug for Topic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Topic").field(&self.uri()).finish()
+    }
+}
+
+/// Which methods of a handler were written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TopicHooks {
+    pub may_subscribe: bool,
+    pub subscribe: bool,
+    pub unsubscribe: bool,
+    pub publish: bool,
+}
+
+/// A [`TopicHandler`] behind a pointer.
+pub(crate) trait ErasedTopicHandler: Send + Sync {
+    fn hooks(&self) -> TopicHooks;
+    fn may_subscribe(self: Arc<Self>, connection: Connection, topic: Topic) -> BoxFuture<Result<Permit>>;
+    fn subscribe(self: Arc<Self>, connection: Connection, topic: Topic) -> BoxFuture<Result>;
+    fn unsubscribe(self: Arc<Self>, connection: Connection, topic: Topic) -> BoxFuture<Result>;
+    fn publish(
+        self: Arc<Self>,
+        connection: Connection,
+        topic: Topic,
+        publication: Publication,
+    ) -> BoxFuture<Result<Forward>>;
+}
+
+pub(crate) struct Erased<H>(pub H);
+
+impl<H: TopicHandler> ErasedTopicHandler for Erased<H> {
+    fn hooks(&self) -> TopicHooks {
+        TopicHooks {
+            may_subscribe: is_present_2::<H, Connection, Topic, Permit, _>(H::may_subscribe),
+            subscribe: is_present_2::<H, Connection, Topic, (), _>(H::on_subscribe),
+            unsubscribe: is_present_2::<H, Connection, Topic, (), _>(H::on_unsubscribe),
+            publish: is_present_3::<H, Connection, Topic, Publication, Forward, _>(H::on_publish),
+        }
+    }
+
+    fn may_subscribe(self: Arc<Self>, connection: Connection, topic: Topic) -> BoxFuture<Result<Permit>> {
+        Box::pin(async move { self.0.may_subscribe(&connection, &topic).await })
+    }
+
+    fn subscribe(self: Arc<Self>, connection: Connection, topic: Topic) -> BoxFuture<Result> {
+        Box::pin(async move { self.0.on_subscribe(&connection, &topic).await })
+    }
+
+    fn unsubscribe(self: Arc<Self>, connection: Connection, topic: Topic) -> BoxFuture<Result> {
+        Box::pin(async move { self.0.on_unsubscribe(&connection, &topic).await })
+    }
+
+    fn publish(
+        self: Arc<Self>,
+        connection: Connection,
+        topic: Topic,
+        publication: Publication,
+    ) -> BoxFuture<Result<Forward>> {
+        Box::pin(async move { self.0.on_publish(&connection, &topic, &publication).await })
+    }
+}

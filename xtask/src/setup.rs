@@ -1,0 +1,117 @@
+//! Installs what the tests need beside Rust, on Debian and its kin; on other systems it says what is missing.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::process::{command, output, run, succeeds};
+use crate::workspace::Workspace;
+use crate::{Result, node};
+
+/// Something that the tests need, and the Debian packages it comes in.
+struct Need {
+    what: &'static str,
+    packages: &'static [&'static str],
+    present: fn() -> bool,
+}
+
+const NEEDS: &[Need] = &[
+    Need {
+        what: "a C compiler and binutils (Autobahn's parts, strip)",
+        packages: &["gcc", "libc6-dev", "binutils"],
+        present: || succeeds("cc", &["--version"]) && succeeds("strip", &["--version"]),
+    },
+    Need {
+        what: "Git (which files are the project's)",
+        packages: &["git"],
+        present: || succeeds("git", &["--version"]),
+    },
+    Need {
+        what: "certificates (npm, pip)",
+        packages: &["ca-certificates"],
+        present: || Path::new("/etc/ssl/certs/ca-certificates.crt").exists(),
+    },
+    Need {
+        what: "Node.js and npm (the JavaScript client, browser tests)",
+        packages: &["nodejs", "npm"],
+        present: node::has_npm,
+    },
+    Need {
+        what: "Chromium (browser tests)",
+        packages: &["chromium"],
+        present: || BROWSERS.iter().any(|name| succeeds(name, &["--version"])),
+    },
+    Need {
+        what: "Python 3 with venv (Autobahn|Testsuite)",
+        packages: &["python3", "python3-venv"],
+        present: || succeeds("python3", &["-c", "import venv, ensurepip"]),
+    },
+];
+
+const BROWSERS: &[&str] = &["chromium", "chromium-browser", "google-chrome"];
+
+/// Where `npm ci` has to have run.
+const NPM_FOLDERS: &[&str] = &["js/clank", "e2e"];
+
+/// Makes the machine fit for `cargo xtask ci`; what is there is left alone.
+///
+/// # Errors
+/// Something is missing and could not be installed.
+pub(crate) fn prepare(workspace: &Workspace) -> Result<String> {
+    println!("The tests need, beside Rust:");
+    let mut packages = Vec::new();
+    for need in NEEDS {
+        let present = (need.present)();
+        println!("  {:9} {}", if present { "present" } else { "MISSING" }, need.what);
+        if !present {
+            packages.extend(need.packages);
+        }
+    }
+    println!("  and npm packages in the checkout, a Python 2.7 environment in the user's cache folder");
+    if !packages.is_empty() {
+        println!("Installing with apt-get: {}", packages.join(" "));
+        install(workspace, &packages)?;
+    }
+
+    for (component, probe) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
+        if output(&mut workspace.cargo(&[probe, "--version"])).is_err() {
+            run(&mut command(workspace.root(), "rustup", &["component", "add", component]))?;
+        }
+    }
+    if !has_nextest() {
+        println!(
+            "cargo-nextest is not installed; `cargo test` runs the tests instead (building it takes minutes)."
+        );
+    }
+    node::ensure(workspace.root())?;
+    for folder in NPM_FOLDERS {
+        node::install_packages(&workspace.path(folder))?;
+    }
+    run(&mut command(workspace.root(), "python3", &["e2e/autobahn/run.py", "--setup"]))?;
+    Ok("the machine is ready".to_owned())
+}
+
+/// Whether `cargo nextest` can be used: it is quicker, and runs each test in a process of its own.
+pub(crate) fn has_nextest() -> bool {
+    succeeds("cargo", &["nextest", "--version"])
+}
+
+fn install(workspace: &Workspace, packages: &[&str]) -> Result {
+    if !succeeds("apt-get", &["--version"]) {
+        return Err(format!("this is no Debian: install what Debian has as {}", packages.join(", ")));
+    }
+    run(&mut apt_get(workspace, &["update"])?)?;
+    run(&mut apt_get(workspace, &[&["install", "--yes", "--no-install-recommends"], packages].concat())?)
+}
+
+/// `apt-get` as root, through sudo for everyone else.
+fn apt_get(workspace: &Workspace, arguments: &[&str]) -> Result<Command> {
+    let root = workspace.root();
+    let is_root = output(&mut command(root, "id", &["-u"]))?.trim() == "0";
+    let mut apt_get = if is_root {
+        command(root, "apt-get", arguments)
+    } else {
+        command(root, "sudo", &[&["DEBIAN_FRONTEND=noninteractive", "apt-get"], arguments].concat())
+    };
+    apt_get.env("DEBIAN_FRONTEND", "noninteractive");
+    Ok(apt_get)
+}
