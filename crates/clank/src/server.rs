@@ -271,6 +271,10 @@ fn listen(addresses: &[String]) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), S
 
 /// Listens on an address; one that is taken is tried for a while, because a process that was
 /// killed may hold it for a moment.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "no socket is served yet, and nothing tells when a port is free"
+)]
 fn listen_patiently(address: SocketAddr) -> io::Result<TcpListener> {
     let begun = std::time::Instant::now();
     loop {

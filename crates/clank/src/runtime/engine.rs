@@ -16,6 +16,7 @@ use clank_core::wamp1::SessionId;
 use clank_wire::payload::Payload;
 use http::HeaderMap;
 
+use super::adopt::Adopted;
 use super::gate::Gate;
 use super::hub::{Hub, Member, NotSubscribed};
 use super::mailbox::{Command, Mailbox};
@@ -46,7 +47,6 @@ pub(crate) struct Engine {
     pub empty: tokio::sync::Notify,
     start: Instant,
     paths: Mutex<HashMap<Box<str>, Weak<str>>>,
-    this: Weak<Self>,
 }
 
 #[derive(Default)]
@@ -79,7 +79,7 @@ impl Engine {
         let now = Timestamp::from(SystemTime::now());
         let run = RunId::new(now.unix_millis(), &random());
         let bounds = Bounds::new(settings.limits.outbound.bytes(), settings.limits.buffered.bytes());
-        Arc::new_cyclic(|this| Self {
+        Arc::new(Self {
             origin: Origin { node: settings.node.clone(), run },
             settings,
             application,
@@ -94,7 +94,6 @@ impl Engine {
             empty: tokio::sync::Notify::new(),
             start: Instant::now(),
             paths: Mutex::default(),
-            this: this.clone(),
         })
     }
 
@@ -282,6 +281,13 @@ impl Engine {
         }
     }
 
+    /// Serves a connection whose handshake somebody else has made.
+    pub(crate) fn adopt(&self, adopted: Adopted) {
+        let workers = self.mailboxes().len().max(1) as u64;
+        let worker = adopted.accepted.names.resource_id.value() % workers;
+        self.send(worker as usize, Command::Adopt(Box::new(adopted)));
+    }
+
     /// Runs application code on a worker's thread; what it sends is left in `turn`.
     pub(crate) fn inline<T>(turn: &mut Turn, run: impl FnOnce() -> T) -> T {
         let outer = INLINE.replace(Some(Turn::default()));
@@ -290,10 +296,6 @@ impl Engine {
             turn.append(&mut inline);
         }
         value
-    }
-
-    pub(crate) fn this(&self) -> Option<Arc<Self>> {
-        self.this.upgrade()
     }
 }
 

@@ -43,12 +43,14 @@ mod turn;
 mod worker;
 
 pub(crate) use acceptor::Acceptor;
-pub(crate) use engine::Engine;
+pub(crate) use adopt::{Adopted, Carrier};
+pub(crate) use engine::{Engine, random};
 pub(crate) use job::contain;
 pub(crate) use mailbox::{Command, Mailbox};
 pub(crate) use outbound::OnOverflow;
 pub(crate) use peer::Peer;
-pub(crate) use respond::WAMP1;
+pub use respond::Body;
+pub(crate) use respond::{WAMP1, decide, reject, text};
 pub(crate) use slots::Token;
 pub(crate) use turn::{Turn, frame_for};
 pub(crate) use worker::Worker;

@@ -57,10 +57,6 @@ impl<T> Slots<T> {
         Some(self.slab.remove(token.index as usize).1)
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.slab.len()
-    }
-
     pub(crate) fn tokens(&self) -> Vec<Token> {
         let token = |(index, (generation, _)): (usize, &(u32, T))| Token {
             index: index as u32,

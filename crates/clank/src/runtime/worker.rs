@@ -228,7 +228,7 @@ impl Worker {
             Command::Blocked(token) => self.with(token, Conn::on_blocked),
             Command::Close { token, code, reason } => {
                 self.with(token, |conn, cx| {
-                    conn.close(Ending::new(Cause::ServerClosed, &reason).code(code), cx)
+                    conn.close(Ending::new(Cause::ServerClosed, &reason).code(code), cx);
                 });
             }
             Command::Wake(token) => {
@@ -238,7 +238,7 @@ impl Worker {
                 self.drive(token, true, true);
             }
             Command::Done { token, ticket, done } => {
-                self.with(token, |conn, cx| conn.on_done(ticket, done, cx))
+                self.with(token, |conn, cx| conn.on_done(ticket, done, cx));
             }
             Command::Drain { window } => self.drain(window),
             Command::Stop => self.stopped = true,
@@ -266,7 +266,7 @@ impl Worker {
         self.next_worker = (self.next_worker + 1) % workers.len().max(1);
         match workers.get(self.next_worker) {
             Some(mailbox) if self.next_worker != self.cx.worker => {
-                mailbox.send(Command::Accepted(socket, remote))
+                mailbox.send(Command::Accepted(socket, remote));
             }
             _ => self.welcome(socket, remote),
         }
@@ -395,7 +395,7 @@ impl Worker {
             Flushed::Blocked if own => self.with(peer.token, Conn::on_blocked),
             Flushed::Sealed if own => self.with(peer.token, |conn, _| conn.on_sealed()),
             Flushed::Failed(error) if own => {
-                self.with(peer.token, |conn, cx| conn.on_write_failed(&error, cx))
+                self.with(peer.token, |conn, cx| conn.on_write_failed(&error, cx));
             }
             Flushed::Blocked => self.tell_owner(peer, Command::Blocked(peer.token)),
             Flushed::Sealed => self.tell_owner(peer, Command::Sealed(peer.token)),
