@@ -41,7 +41,12 @@ impl TopicHandler for Chat {
         topic.broadcast(&notice(format!("{} has left", connection.resource_id())))
     }
 
-    async fn on_publish(&self, connection: &Connection, topic: &Topic, said: &Publication) -> Result<Forward> {
+    async fn on_publish(
+        &self,
+        connection: &Connection,
+        topic: &Topic,
+        said: &Publication,
+    ) -> Result<Forward> {
         // What is no message is an error: nothing goes out, and listeners hear of it.
         let message: Message = said.event.parse()?;
         if message.text.chars().count() > LONGEST {

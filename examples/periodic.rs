@@ -18,9 +18,7 @@ async fn main() -> Result {
             async move { clank.publish("clock/second", &run) }
         })
         // By the clock: a cron expression, here with seconds before its five fields.
-        .cron("*/2 * * * * *", |clank| async move {
-            clank.publish("clock/even", &clank.connections().len())
-        })
+        .cron("*/2 * * * * *", |clank| async move { clank.publish("clock/even", &clank.connections().len()) })
         .bind(format!("127.0.0.1:{}", port.as_deref().unwrap_or("8080")))
         .start()?;
     for address in server.local_addrs() {

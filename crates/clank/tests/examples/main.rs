@@ -174,3 +174,23 @@ fn tasks_run_at_their_interval_and_at_their_times() {
     assert!(runs.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{runs:?}");
     assert!(evens.iter().all(|connections| *connections == json!(1)), "{evens:?}");
 }
+
+#[test]
+fn beside_axum_one_port_serves_both() {
+    let example = Example::start("axum");
+    let page = example.page("/");
+    assert!(page.contains("new WebSocket(`ws://${location.host}/ws`, \"wamp\")"), "{page}");
+    let mut client = Client::connect_to(example.address, "/ws");
+    client.send(&json!([5, "announcements"]));
+    // The answer to a call comes after what was asked for before it.
+    assert_eq!(client.call("none/such", json!([]))[0], 4);
+    assert_eq!(example.request("POST", "/announce", r#""dinner is ready""#), (202, String::new()));
+    assert_eq!(client.receive(), json!([8, "announcements", "dinner is ready"]));
+    let (status, reason) = example.request("POST", "/announce", "dinner");
+    assert_eq!((status, &*reason), (400, "expected value at line 1 column 1"));
+    let ended = std::thread::scope(|scope| {
+        scope.spawn(|| assert_eq!(u16::from(client.closed().code), 1001));
+        example.interrupt()
+    });
+    assert_eq!(ended, "");
+}

@@ -2,8 +2,9 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -26,11 +27,9 @@ pub(crate) struct Example {
 impl Example {
     /// Starts an example on a free port.
     pub(crate) fn start(name: &str) -> Self {
-        let program = program(name);
+        let program = examples().join(name);
         let spawned = Command::new(&program).args(["--port", "0"]).stdout(Stdio::piped()).spawn();
-        let mut process = spawned.unwrap_or_else(|error| {
-            panic!("{}: {error}; `cargo build -p clank --examples` makes it", program.display())
-        });
+        let mut process = spawned.unwrap_or_else(|error| panic!("{}: {error}", program.display()));
         let mut stdout = BufReader::new(process.stdout.take().unwrap());
         let first_line = read_line(&mut stdout);
         let (_, address) = first_line.rsplit_once("://").unwrap_or_else(|| panic!("{first_line}"));
@@ -55,14 +54,21 @@ impl Example {
 
     /// The body of a page that it serves.
     pub(crate) fn page(&self, path: &str) -> String {
+        let (status, body) = self.request("GET", path, "");
+        assert_eq!(status, 200, "{body}");
+        body
+    }
+
+    /// Sends a request over HTTP. Returns status and body of the response.
+    pub(crate) fn request(&self, method: &str, path: &str, body: &str) -> (u16, String) {
         let mut socket = connect(self.address);
-        let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.address);
-        socket.write_all(request.as_bytes()).unwrap();
+        let (host, length) = (self.address, body.len());
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");
+        write!(socket, "{head}content-length: {length}\r\n\r\n{body}").unwrap();
         let mut response = String::new();
         socket.read_to_string(&mut response).unwrap();
         let (head, body) = response.split_once("\r\n\r\n").unwrap();
-        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
-        body.to_owned()
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
 }
 
@@ -74,10 +80,21 @@ impl Drop for Example {
     }
 }
 
-/// Where Cargo puts the examples of the build that this test belongs to.
-fn program(name: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    test.parent().unwrap().with_file_name("examples").join(name)
+/// Where the examples of the build are that this test belongs to. They are built first: Cargo makes
+/// executables of them for some ways of running tests and not for others.
+fn examples() -> &'static Path {
+    static EXAMPLES: OnceLock<PathBuf> = OnceLock::new();
+    EXAMPLES.get_or_init(|| {
+        // All of the workspace, so that dependencies have the features that they have already.
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--locked", "--workspace", "--examples"]);
+        if !cfg!(debug_assertions) {
+            build.arg("--release");
+        }
+        assert!(build.status().unwrap().success(), "the examples do not build");
+        let test = std::env::current_exe().unwrap();
+        test.parent().unwrap().with_file_name("examples")
+    })
 }
 
 fn read_line(stdout: &mut impl BufRead) -> String {
@@ -135,11 +152,15 @@ impl Client {
         self.receive()
     }
 
-    /// Waits for the server's close frame.
+    /// Waits for the server's close frame, and answers it.
     pub(crate) fn closed(&mut self) -> CloseFrame {
         loop {
             match self.socket.read().unwrap() {
-                Message::Close(frame) => return frame.unwrap(),
+                Message::Close(frame) => {
+                    // The answer is sent by the next call; the server may be gone before it.
+                    let _ = self.socket.flush();
+                    return frame.unwrap();
+                }
                 Message::Text(text) => panic!("{text}"),
                 _ => {}
             }
