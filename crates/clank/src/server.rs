@@ -107,6 +107,7 @@ impl Control {
             // A worker that panicked has said so.
             _ = worker.join();
         }
+        engine.clear();
         // Tasks of the application that are still running are left to themselves.
         if let Some(runtime) = lock(&self.runtime).take() {
             runtime.shutdown_background();

@@ -30,8 +30,6 @@ pub(crate) struct Cx {
     pub wheel: Wheel<Token>,
     /// Connections that have something left to do.
     pub ready: VecDeque<Token>,
-    /// Error events that nobody heard, because too many waited already.
-    pub errors_dropped: u64,
 }
 
 impl Cx {
@@ -47,8 +45,13 @@ impl Cx {
             scratch: Scratch::new(),
             wheel: Wheel::new(now),
             ready: VecDeque::new(),
-            errors_dropped: 0,
         }
+    }
+
+    /// Makes good what a connection may have taken with it when it panicked.
+    pub(crate) fn restore(&mut self) {
+        self.buffer.resize(READ_BUFFER, 0);
+        self.scratch = Scratch::new();
     }
 
     /// Silence after which a client is pinged, in milliseconds.

@@ -184,6 +184,11 @@ impl Engine {
         registry.peers.remove(&peer.id());
     }
 
+    /// Forgets all connections: the server has ended.
+    pub(crate) fn clear(&self) {
+        *lock(&self.registry) = Registry::default();
+    }
+
     pub(crate) fn peers(&self) -> Vec<Arc<Peer>> {
         lock(&self.registry).peers.values().cloned().collect()
     }

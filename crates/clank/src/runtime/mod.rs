@@ -10,7 +10,8 @@
 //!   [`slots`], [`mailbox`] and [`cx`] are its parts
 //! - [`http`], [`respond`]: a socket until it is a WebSocket; [`gate`] and [`admitted`]: how many
 //!   may come in
-//! - [`conn`], [`session`], [`closing`]: an open connection, what its client asks for, and its end
+//! - [`conn`], [`session`], [`deadlines`], [`closing`]: an open connection, what its client asks
+//!   for, what time does to it, and its end
 //! - [`lane`], [`job`], [`calls`], [`notify`]: application code, in order and contained
 //! - [`engine`]: what all share; [`hub`]: topics; [`peer`], [`outbound`], [`transport`], [`turn`]:
 //!   what is sent, and who writes it
@@ -23,6 +24,7 @@ mod calls;
 mod closing;
 mod conn;
 mod cx;
+mod deadlines;
 mod engine;
 mod flush;
 mod gate;

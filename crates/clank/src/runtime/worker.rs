@@ -7,6 +7,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -201,7 +202,12 @@ impl Worker {
     /// Calls `act` on an open connection, and takes up what it leaves behind.
     fn with(&mut self, token: Token, act: impl FnOnce(&mut Conn, &mut Cx)) {
         let Some(Slot::Open(conn)) = self.slots.find(token) else { return };
-        act(conn, &mut self.cx);
+        let cx = &mut self.cx;
+        if catch_unwind(AssertUnwindSafe(|| act(conn, cx))).is_err() {
+            // A bug of the server's own: it costs this connection, which still gets its end told.
+            self.cx.restore();
+            conn.close(Ending::new(Cause::InternalError, "the server failed"), &mut self.cx);
+        }
         let finished = conn.is_finished();
         let turn = std::mem::take(&mut self.cx.turn);
         if self.flushes.add(turn.dirty, turn.behind, Some(token)) {
