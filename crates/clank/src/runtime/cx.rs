@@ -9,6 +9,7 @@ use clank_wire::ws::Scratch;
 use super::engine::Engine;
 use super::mailbox::Mailbox;
 use super::slots::Token;
+use super::threads::PATIENCE;
 use super::turn::Turn;
 use crate::config::OnListenerTimeout;
 
@@ -67,6 +68,14 @@ impl Cx {
     /// Time that a piece of application code may take, in milliseconds.
     pub(crate) fn listener_limit(&self) -> u64 {
         self.engine.limits().listener.duration().as_millis() as u64
+    }
+
+    /// The threads for application code, which are looked after from now on.
+    pub(crate) fn application_threads(&mut self) -> tokio::runtime::Handle {
+        if self.engine.threads.probe(self.now) {
+            self.wheel.insert(self.now + PATIENCE, Token::PROBE);
+        }
+        self.engine.threads.handle()
     }
 
     pub(crate) fn closes_on_listener_timeout(&self) -> bool {

@@ -23,6 +23,7 @@ use super::mailbox::{Command, Mailbox};
 use super::outbound::{Bounds, OnOverflow};
 use super::peer::Peer;
 use super::sync::lock;
+use super::threads::Threads;
 use super::turn::{Fanout, Turn};
 use crate::config::{Application, Settings};
 use crate::connection::Connection;
@@ -39,7 +40,7 @@ pub(crate) struct Engine {
     registry: Mutex<Registry>,
     mailboxes: OnceLock<Box<[Arc<Mailbox>]>>,
     /// Where application code runs.
-    pub runtime: tokio::runtime::Handle,
+    pub threads: Threads,
     pub origin: Origin,
     next_resource: AtomicU64,
     draining: AtomicBool,
@@ -71,11 +72,7 @@ thread_local! {
 }
 
 impl Engine {
-    pub(crate) fn new(
-        settings: Settings,
-        application: Application,
-        runtime: tokio::runtime::Handle,
-    ) -> Arc<Self> {
+    pub(crate) fn new(settings: Settings, application: Application, threads: Threads) -> Arc<Self> {
         let now = Timestamp::from(SystemTime::now());
         let run = RunId::new(now.unix_millis(), &random());
         let bounds = Bounds::new(settings.limits.outbound.bytes(), settings.limits.buffered.bytes());
@@ -88,7 +85,7 @@ impl Engine {
             gate: Gate::default(),
             registry: Mutex::default(),
             mailboxes: OnceLock::new(),
-            runtime,
+            threads,
             next_resource: AtomicU64::new(ResourceId::FIRST.value()),
             draining: AtomicBool::new(false),
             empty: tokio::sync::Notify::new(),

@@ -12,7 +12,7 @@
 //!   may come in
 //! - [`conn`], [`session`], [`deadlines`], [`closing`]: an open connection, what its client asks
 //!   for, what time does to it, and its end
-//! - [`lane`], [`job`], [`calls`], [`notify`]: application code, in order and contained
+//! - [`lane`], [`job`], [`calls`], [`notify`], [`threads`]: application code, in order and contained
 //! - [`engine`]: what all share; [`hub`]: topics; [`peer`], [`outbound`], [`transport`], [`turn`]:
 //!   what is sent, and who writes it
 //! - [`sync`]: the locks, which the model tests replace
@@ -40,6 +40,7 @@ mod respond;
 mod session;
 mod slots;
 mod sync;
+mod threads;
 mod transport;
 mod turn;
 mod worker;
@@ -54,5 +55,6 @@ pub(crate) use peer::Peer;
 pub use respond::Body;
 pub(crate) use respond::{WAMP1, decide, reject, text};
 pub(crate) use slots::Token;
+pub(crate) use threads::Threads;
 pub(crate) use turn::{Turn, frame_for};
 pub(crate) use worker::Worker;

@@ -234,7 +234,7 @@ async fn ask(
         return answer.await;
     }
     // Dropped together with the handshake, when the client goes away.
-    let task = AbortOnDrop(engine.runtime.spawn(answer));
+    let task = AbortOnDrop(engine.threads.spawn(answer));
     task.await
 }
 

@@ -83,7 +83,7 @@ impl Worker {
     /// # Errors
     /// When the system refuses to say what is ready, which it never does to a sound process.
     pub(crate) fn run(mut self) -> io::Result<()> {
-        let runtime = self.cx.engine.runtime.clone();
+        let runtime = self.cx.engine.threads.handle();
         // Application code that is polled here finds its timers and sockets.
         let _runtime = runtime.enter();
         let mut events = Events::with_capacity(EVENTS);
@@ -330,6 +330,10 @@ impl Worker {
         wheel.advance(self.cx.now, &mut |token| due.push(token));
         self.cx.wheel = wheel;
         for token in due {
+            if token == Token::PROBE {
+                self.cx.engine.threads.check(self.cx.now);
+                continue;
+            }
             match self.slots.find(token) {
                 Some(Slot::Http(http)) if http.deadline() <= self.cx.now => {
                     http.on_deadline();
