@@ -8,12 +8,12 @@
 //! This file is a hot path: publishing takes two locks, allocates nothing and copies no event.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use clank_core::subscription::{Audience, Deliver, Subscription};
 
-use super::sync::{Mutex, lock};
+use super::sync::{Mutex, RandomState, lock};
 
 const SHARDS: usize = 64;
 

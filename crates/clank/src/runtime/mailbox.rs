@@ -3,15 +3,14 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Wake, Waker};
 
 use super::adopt::Adopted;
 use super::job::Done;
 use super::peer::Peer;
 use super::slots::Token;
-use super::sync::lock;
+use super::sync::atomic::{AtomicBool, Ordering};
+use super::sync::{Mutex, lock};
 
 /// What a worker is asked to do.
 pub(crate) enum Command {
