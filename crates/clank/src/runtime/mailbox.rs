@@ -26,6 +26,9 @@ pub(crate) enum Command {
     Sealed(Token),
     /// The socket of this connection takes no more.
     Blocked(Token),
+    /// Everything is written to this connection, whose socket had been full, or for which events
+    /// had been dropped.
+    Recovered(Token),
     /// Close this connection, as the application asks.
     Close { token: Token, code: u16, reason: Box<str> },
     /// Poll what is pending on this connection.
