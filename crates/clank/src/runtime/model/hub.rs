@@ -100,7 +100,8 @@ fn publish_publish() {
             assert!(heard.map(|event| event.2).eq([0, 1, 2]), "in the order of publication");
         }
     }
-    let on_a = |client: &Client| client.heard().into_iter().filter(|event| event.1 == "a").collect::<Vec<_>>();
+    let on_a =
+        |client: &Client| client.heard().into_iter().filter(|event| event.1 == "a").collect::<Vec<_>>();
     assert_eq!(on_a(&clients[0]), on_a(&clients[1]));
     for client in &clients {
         assert_eq!(hub.leave(client).len(), 2);
@@ -119,9 +120,8 @@ fn publications_keep_their_order() {
 fn subscribe_publish_close() {
     let hub = Arc::new(Hub::new());
     let client = Client::new(1);
-    let subscriber = spawn(&hub, &client, |hub, client| {
-        ["a", "b"].map(|topic| hub.subscribe(topic, client, ANY))
-    });
+    let subscriber =
+        spawn(&hub, &client, |hub, client| ["a", "b"].map(|topic| hub.subscribe(topic, client, ANY)));
     let publisher = spawn(&hub, &client, |hub, _| (0..3).for_each(|n| _ = publish(hub, (0, "a", n))));
     let closer = spawn(&hub, &client, |hub, client| {
         let left = hub.leave(client).len();
@@ -236,9 +236,8 @@ fn a_limit_holds_however_many_subscribe() {
 fn audience() {
     let hub = Arc::new(Hub::new());
     let clients = [Client::new(1), Client::new(2), Client::new(3)];
-    let members = clients
-        .each_ref()
-        .map(|client| spawn(&hub, client, |hub, client| hub.subscribe("a", client, ANY)));
+    let members =
+        clients.each_ref().map(|client| spawn(&hub, client, |hub, client| hub.subscribe("a", client, ANY)));
     let but_one = Audience::everyone_but(1);
     let one_of = Audience { eligible: Some([2].into_iter().collect()), ..but_one.clone() };
     let receivers = [

@@ -3,7 +3,7 @@
 //! again.
 //!
 //! ```text
-//! cargo nextest run -p clank --features shuttle --lib runtime::model
+//! cargo nextest run -p clank --features shuttle --lib
 //! ```
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

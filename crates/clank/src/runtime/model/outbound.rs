@@ -520,7 +520,8 @@ fn close() {
     assert!(!lost.outbound.writable(&bounds));
     assert_eq!(bounds.held(), 0);
     // The client got a part of what was accepted, perhaps cut within a frame.
-    let read: Vec<_> = lock(&lost.kernel).read.chunks_exact(FRAME).map(|frame| (frame[0], frame[1])).collect();
+    let read: Vec<_> =
+        lock(&lost.kernel).read.chunks_exact(FRAME).map(|frame| (frame[0], frame[1])).collect();
     for pushed in [&pushed[0], &pushed[2]] {
         assert!(pushed.accepted.starts_with(&numbers(&read, pushed.pusher)));
     }
