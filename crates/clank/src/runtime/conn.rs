@@ -332,17 +332,20 @@ impl Conn {
         self.close(ending, cx);
     }
 
-    /// A flush ended with the socket full.
+    /// A flush ended with the socket full. When another worker says so, it may be so no longer.
     pub(crate) fn on_blocked(&mut self, cx: &mut Cx) {
-        if self.blocked.is_none() {
+        if self.blocked.is_none() && self.peer.is_blocked() {
             self.blocked = Some(cx.now);
             self.schedule(cx.now + cx.engine.limits().write.duration().as_millis() as u64, cx);
         }
     }
 
-    /// A flush ended with nothing left to write.
+    /// A flush ended with nothing left to write. When another worker says so, it may be so no
+    /// longer.
     pub(crate) fn on_flushed(&mut self, cx: &mut Cx) {
-        self.blocked = None;
+        if !self.peer.is_blocked() {
+            self.blocked = None;
+        }
         let dropped = self.peer.take_dropped();
         if dropped > 0 {
             self.fail(
