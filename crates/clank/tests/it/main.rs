@@ -1,0 +1,9 @@
+//! The server from outside: real sockets, scripted clients.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod wamp1_calls;
+mod wamp1_malformed;
+mod wamp1_messages;
