@@ -125,6 +125,45 @@ fn frames_of_the_wrong_kind_close_with_their_own_code() {
 }
 
 #[test]
+fn what_goes_past_a_limit_of_the_session_closes_1008() {
+    let limits = Limits {
+        uri: Size::of(32),
+        call_id: Size::of(16),
+        prefixes: Count::of(2),
+        prefix_bytes: Size::of(256),
+        listed_sessions: Count::of(2),
+        ..Limits::DEFAULT
+    };
+    let long = "x".repeat(33);
+    let cases: &[&[String]] = &[
+        &[json!([5, long]).to_string()],
+        &[json!([7, long, 1]).to_string()],
+        &[json!([2, "id", long]).to_string()],
+        &[json!([2, "seventeen letters", "test/echo"]).to_string()],
+        &[json!([1, "p", "x".repeat(30)]).to_string(), json!([5, "p:abc"]).to_string()],
+        &[
+            json!([1, "a", "a"]).to_string(),
+            json!([1, "a", "b"]).to_string(),
+            json!([1, "b", "b"]).to_string(),
+            json!([1, "c", "c"]).to_string(),
+        ],
+        &[json!([1, "a", "x".repeat(300)]).to_string()],
+        &[json!([7, "t", 1, ["a", "b", "c"]]).to_string()],
+        &[json!([7, "t", 1, [], ["a", "b", "c"]]).to_string()],
+    ];
+    let test = serve_limited(limits, |builder| builder);
+    for messages in cases {
+        let mut peer = test.client();
+        messages.iter().for_each(|message| peer.send(message));
+        let (code, reason) = peer.closed();
+        assert_eq!(code, 1008, "{messages:?}: {reason}");
+        assert!(reason.contains("limit"), "{messages:?}: {reason}");
+        assert_eq!(test.disconnected()["cause"], "limit_exceeded", "{messages:?}");
+        assert_eq!(test.log.wait_for("clank.client.error")["kind"], "limit_exceeded");
+    }
+}
+
+#[test]
 fn what_is_at_a_limit_is_taken() {
     let limits = Limits { uri: Size::of(16), call_id: Size::of(16), ..Limits::DEFAULT };
     let test = serve_limited(limits, |builder| builder);
