@@ -4,6 +4,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod lifecycle;
+mod order;
+mod rejected;
 mod wamp1_calls;
 mod wamp1_malformed;
 mod wamp1_messages;
