@@ -109,6 +109,11 @@ impl Lane {
         self.queue.len() >= limit
     }
 
+    /// Whether the client's close frame waits for its turn.
+    pub(crate) fn has_hangup(&self) -> bool {
+        self.queue.iter().any(|work| matches!(work, Work::Hangup(_)))
+    }
+
     /// Whether everything has been told.
     pub(crate) fn is_ended(&self) -> bool {
         self.ended

@@ -55,6 +55,36 @@ fn a_close_frame_ends_with_the_clients_own_code_and_reason() {
 }
 
 #[test]
+fn a_close_frame_counts_also_if_the_socket_ends_right_behind_it() {
+    let (release, released) = mpsc::channel::<()>();
+    let released = Arc::new(Mutex::new(released));
+    // The connect listener still runs while everything has come already.
+    let test = serve(|builder| {
+        builder.on(EventKind::Connected, move |_| {
+            let released = Arc::clone(&released);
+            async move {
+                _ = released.lock().unwrap().recv();
+                Ok(())
+            }
+        })
+    });
+    let mut other = test.client();
+    release.send(()).unwrap();
+    other.subscribe("t");
+    other.round_trip();
+    let mut peer = test.client();
+    peer.publish("t", &json!("last words"));
+    peer.send_close(1001, "gone");
+    drop(peer);
+    // That the server has seen the end of the stream shows by nothing: give it other work first.
+    (0..5).for_each(|_| other.round_trip());
+    release.send(()).unwrap();
+    assert_eq!(other.json(), json!([8, "t", "last words"]));
+    assert_end(&test.disconnected(), "client_closed", 1001, "gone", "client");
+    drop(release);
+}
+
+#[test]
 fn a_lost_network_is_told() {
     let test = serve(|builder| builder);
     let mut peer = test.client();
