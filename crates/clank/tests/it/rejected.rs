@@ -353,6 +353,31 @@ fn who_goes_while_a_listener_decides_has_aborted() {
 }
 
 #[test]
+fn who_is_let_in_after_the_server_began_to_stop_is_refused() {
+    let (asked, was_asked) = mpsc::channel();
+    let (release, released) = tokio::sync::oneshot::channel::<()>();
+    let released = Arc::new(Mutex::new(Some(released)));
+    let test = serve(|builder| {
+        builder.on_connecting(move |_| {
+            asked.send(()).unwrap();
+            let released = released.lock().unwrap().take();
+            async move {
+                released.unwrap().await?;
+                Ok(Admission::accept())
+            }
+        })
+    });
+    let mut peer = Peer::connect(test.address);
+    peer.write(HANDSHAKE.as_bytes());
+    was_asked.recv().unwrap();
+    test.handle().shutdown();
+    test.log.wait_for("clank.server.stopping");
+    release.send(()).unwrap();
+    assert_eq!(peer.response().status, 503);
+    assert_eq!(test.rejected()["cause"], "server_shutdown");
+}
+
+#[test]
 fn rejections_are_heard_by_name() {
     let (heard, hear) = mpsc::channel();
     let test = serve(|builder| {
