@@ -68,7 +68,19 @@ impl Bounds {
         Self { per_connection, total, held: AtomicUsize::new(0) }
     }
 
-    /// Bytes that wait for blocked connections now.
+    /// Counts `now` bytes that are held in place of `before`. `false`: that is too much.
+    pub(crate) fn exchange(&self, before: usize, now: usize) -> bool {
+        self.held.fetch_add(now, Ordering::Relaxed);
+        let held = self.held.fetch_sub(before, Ordering::Relaxed) - before;
+        held <= self.total
+    }
+
+    /// Whether hardly anything more may be held.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.held() + self.per_connection > self.total
+    }
+
+    /// Bytes that are held for blocked connections, and of unfinished messages.
     pub(crate) fn held(&self) -> usize {
         self.held.load(Ordering::Relaxed)
     }
@@ -191,11 +203,15 @@ impl Outbound {
         inner.append(frame, bounds)
     }
 
-    /// Appends the last frame, whatever the bound, and lets nothing follow it.
+    /// Appends the last frame, whatever the bound, and lets nothing follow it. What waits for a
+    /// blocked socket gives way to it, but for a frame that is written in part.
     pub(crate) fn seal(&self, last: Option<Bytes>, bounds: &Bounds) -> Push {
         let mut inner = lock(&self.0);
         if inner.state == State::Closed {
             return Push::Closed;
+        }
+        if inner.state == State::Blocked {
+            inner.give_way(bounds);
         }
         inner.sealed = true;
         match last {
@@ -361,6 +377,14 @@ impl Inner {
             self.queue = batch.frames;
             self.offset = batch.offset;
         }
+    }
+
+    /// Drops all frames of which nothing is written yet.
+    fn give_way(&mut self, bounds: &Bounds) {
+        self.discharge(bounds);
+        self.queue.truncate(usize::from(self.offset > 0));
+        self.waiting = self.queue.iter().map(Bytes::len).sum::<usize>() - self.offset;
+        self.charge(bounds);
     }
 
     fn charge(&mut self, bounds: &Bounds) {
