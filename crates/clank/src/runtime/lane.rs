@@ -123,6 +123,11 @@ impl Lane {
         self.queue.len() >= limit
     }
 
+    /// Whether the client's close frame waits for its turn.
+    pub(crate) fn has_hangup(&self) -> bool {
+        self.queue.iter().any(|work| matches!(work, Work::Hangup(_)))
+    }
+
     /// Bytes of the messages that wait.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
