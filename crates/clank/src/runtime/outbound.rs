@@ -213,15 +213,11 @@ impl Outbound {
         inner.append(frame, bounds)
     }
 
-    /// Appends the last frame, whatever the bound, and lets nothing follow it. What waits for a
-    /// blocked socket gives way to it, but for a frame that is written in part.
+    /// Appends the last frame, whatever the bound, and lets nothing follow it.
     pub(crate) fn seal(&self, last: Option<Bytes>, bounds: &Bounds) -> Push {
         let mut inner = lock(&self.0);
         if inner.state == State::Closed {
             return Push::Closed;
-        }
-        if inner.state == State::Blocked {
-            inner.give_way(bounds);
         }
         inner.intake = Intake::Sealed;
         match last {
@@ -391,14 +387,6 @@ impl Inner {
             self.queue = batch.frames;
             self.offset = batch.offset;
         }
-    }
-
-    /// Drops all frames of which nothing is written yet.
-    fn give_way(&mut self, bounds: &Bounds) {
-        self.discharge(bounds);
-        self.queue.truncate(usize::from(self.offset > 0));
-        self.waiting = self.queue.iter().map(Bytes::len).sum::<usize>() - self.offset;
-        self.charge(bounds);
     }
 
     fn charge(&mut self, bounds: &Bounds) {
