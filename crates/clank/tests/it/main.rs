@@ -5,8 +5,10 @@
 mod support;
 
 mod lifecycle;
+mod listeners;
 mod order;
 mod rejected;
+mod shutdown;
 mod wamp1_calls;
 mod wamp1_malformed;
 mod wamp1_messages;
