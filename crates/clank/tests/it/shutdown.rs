@@ -111,6 +111,29 @@ fn a_shutdown_ends_at_its_deadline_whatever_listeners_do() {
 }
 
 #[test]
+fn a_shutdown_ends_also_if_all_application_threads_are_blocked() {
+    let (keep, blocked) = mpsc::channel::<()>();
+    let blocked = Arc::new(Mutex::new(blocked));
+    let limits = Limits { drain: Period::of(0), listener: Period::of(100), ..Limits::DEFAULT };
+    let test = serve_limited(limits, |builder| {
+        builder.on(EventKind::Connected, move |_| {
+            let blocked = Arc::clone(&blocked);
+            async move {
+                _ = blocked.lock().unwrap().recv();
+                Ok(())
+            }
+        })
+    });
+    let peers: Vec<Peer> = (0..40).map(|_| test.client()).collect();
+    test.log.wait_for("clank.client.error");
+    test.handle().shutdown();
+    drop(peers);
+    wait(&test);
+    until("all have been told of", || test.log.every("clank.client.disconnected").len() == 40);
+    drop(keep);
+}
+
+#[test]
 fn a_server_without_clients_ends_at_once_and_only_once() {
     let test = serve_limited(Limits::DEFAULT, |builder| builder);
     test.handle().shutdown();
