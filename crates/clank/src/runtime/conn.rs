@@ -332,9 +332,9 @@ impl Conn {
         self.close(ending, cx);
     }
 
-    /// A flush ended with the socket full.
+    /// A flush ended with the socket full. Where another worker flushed, that may be over by now.
     pub(crate) fn on_blocked(&mut self, cx: &mut Cx) {
-        if self.blocked.is_none() {
+        if self.blocked.is_none() && self.peer.is_blocked() {
             self.blocked = Some(cx.now);
             self.schedule(cx.now + cx.engine.limits().write.duration().as_millis() as u64, cx);
         }
