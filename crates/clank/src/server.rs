@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use clank_core::event::{Body, Launched, Stopping};
+use clank_core::event::{Body, EventKind, Launched, Stopping};
 use mio::Poll;
 use mio::net::TcpListener;
 use tokio::sync::Notify;
@@ -175,8 +175,11 @@ async fn end_in_order(engine: &Arc<Engine>, control: &Control) {
     let ending = async {
         let stopping = Stopping { open: engine.open() as u64 };
         let tell = Arc::clone(engine).tell(engine.told(Body::Stopping(stopping), None));
-        // A task that panicked or was dropped has nothing more to tell.
-        _ = engine.threads.spawn(tell).await;
+        // Each listener has its limit, but on threads that are all blocked none is even called. A
+        // task that panicked or was dropped has nothing more to tell.
+        let hearing = engine.application.listeners.count(EventKind::Stopping) as u32;
+        let patience = limits.listener.duration() * hearing;
+        _ = tokio::time::timeout(patience, engine.threads.spawn(tell)).await;
         let window = limits.drain.duration().as_millis() as u64;
         engine.mailboxes().iter().for_each(|mailbox| mailbox.send(Command::Drain { window }));
         all_gone(engine).await;
