@@ -24,6 +24,8 @@ mod closing;
 mod conn;
 mod cx;
 mod engine;
+#[cfg(all(test, not(feature = "shuttle")))]
+pub(crate) mod fixtures;
 mod flush;
 mod gate;
 mod http;
