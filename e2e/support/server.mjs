@@ -13,11 +13,12 @@ export class Server {
 
   /** Starts the program named by `CLANK_BIN` for the test `t`, and waits until it listens. */
   static async start(t, { events = "text", port = 0, env = {} } = {}) {
-    const program = process.env.CLANK_BIN;
+    // Not handed on: the program takes its settings from variables that begin so.
+    const { CLANK_BIN: program, ...inherited } = process.env;
     if (!program) throw new Error("CLANK_BIN must be the path of the clank program");
     const server = new Server();
     server.process = spawn(program, ["server", "--port", String(port), "--events", events], {
-      env: { ...process.env, ...env },
+      env: { ...inherited, ...env },
       stdio: ["ignore", "pipe", "inherit"],
     });
     server.exited = once(server.process, "close").then(([code, signal]) => {

@@ -1,3 +1,5 @@
+//! permessage-deflate.
+
 #![no_main]
 
 #[path = "../bodies/deflate.rs"]

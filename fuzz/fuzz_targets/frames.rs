@@ -1,3 +1,5 @@
+//! WebSocket frames.
+
 #![no_main]
 
 #[path = "../bodies/frames.rs"]

@@ -1,3 +1,5 @@
+//! The WebSocket handshake.
+
 #![no_main]
 
 #[path = "../bodies/handshake.rs"]

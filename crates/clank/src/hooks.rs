@@ -16,8 +16,7 @@ use crate::Result;
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// The future of a method that was left out.
-#[doc(hidden)]
-pub struct Absent<T>(PhantomData<fn() -> T>);
+pub(crate) struct Absent<T>(PhantomData<fn() -> T>);
 
 impl<T> Absent<T> {
     pub(crate) const fn new() -> Self {

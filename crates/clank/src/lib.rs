@@ -10,6 +10,7 @@
 
 mod admission;
 mod builder;
+mod client;
 mod config;
 mod connection;
 mod error;
@@ -17,6 +18,7 @@ mod event;
 mod handle;
 mod hooks;
 mod listener;
+mod mount;
 mod periodic;
 mod raw;
 mod rpc;
@@ -31,6 +33,7 @@ pub use clank_core::event::{Disconnected, Event as Record, EventKind, Identity, 
 pub use clank_core::id::{ConnectionId, NodeId};
 pub use clank_core::limits::{self, Limits, SlowConsumer};
 pub use clank_core::wamp1;
+pub use client::{CallError, Client, ClientDisconnected, ClientSubscription, Received};
 pub use config::{OnListenerTimeout, Origins, Paths};
 pub use connection::Connection;
 pub use error::{Error, Result, StartError};
@@ -39,7 +42,14 @@ pub use event::{
 };
 pub use handle::{Handle, Tables};
 pub use listener::{ClientEventListener, ListenerOptions};
+pub use mount::Mounted;
 pub use raw::{Message, MessageHandler};
 pub use rpc::{Call, Procedures, RpcError, Service};
+pub use runtime::Body;
 pub use server::Server;
 pub use topic::{Audience, Event, Forward, Permit, Publication, Topic, TopicHandler};
+
+/// The code in the guides compiles, and does what it says.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/library.md")]
+mod guide {}

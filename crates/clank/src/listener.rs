@@ -174,7 +174,7 @@ impl<L: ClientEventListener> ErasedListener for Erased<L> {
             .with(Kind::Launched, is_present::<L, ServerEvent, (), _>(L::on_server_launched))
             .with(Kind::Stopping, is_present::<L, ServerEvent, (), _>(L::on_server_stopping));
         let decides = is_present::<L, ConnectRequest, Admission, _>(L::on_client_connecting);
-        Hooks(hooks.0 | Hooks::CONNECTING * u16::from(decides))
+        Hooks(hooks.0 | (Hooks::CONNECTING * u16::from(decides)))
     }
 
     fn connecting(self: Arc<Self>, request: ConnectRequest) -> BoxFuture<Result<Admission>> {

@@ -52,6 +52,7 @@ impl Periodic {
         Self(Arc::new(move |handle| Box::pin(task(handle))))
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the application's timers are the runtime's")]
     /// Runs the task at its times, for ever. The next tick is looked for when the task is over, so
     /// a tick whose predecessor still runs is skipped.
     pub(crate) async fn run(self, times: Times, handle: Handle) {

@@ -58,6 +58,7 @@ export class Peer {
   #accepted = new Inbox();
   #clients = [];
   #sockets = [];
+  #connections = [];
 
   /** Listens on a free port until the test `t` ends. */
   static async start(t, options = {}) {
@@ -66,6 +67,7 @@ export class Peer {
     peer.server.on("connection", (socket, request) => {
       const connection = new Connection(socket);
       connection.request = request;
+      peer.#connections.push(connection);
       peer.#accepted.put(connection);
     });
     await once(peer.server, "listening");
@@ -103,10 +105,10 @@ export class Peer {
 
   async stop() {
     for (const client of this.#clients) client.close();
-    // A socket that closed later would clear its timers among the virtual ones of the next test.
+    // A socket that closed later would look for its timers among the next test's, virtual or real.
     const closed = this.#sockets.map((socket) => socket.readyState === WebSocket.CLOSED || once(socket, "close"));
     for (const socket of this.server.clients) socket.terminate();
-    await Promise.all(closed);
+    await Promise.all([...closed, ...this.#connections.map((connection) => connection.closed)]);
     if (this.server.address()) await new Promise((done) => this.server.close(done));
   }
 }

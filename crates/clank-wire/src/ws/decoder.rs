@@ -32,6 +32,8 @@ impl Default for DecoderOptions {
 /// Text is checked as its bytes arrive, so a byte that can't be UTF-8 is an error before its
 /// frame is complete; only compressed text has to wait for its end.
 ///
+/// Where the RFC binds the sender alone, it is lenient: a length may take more bytes than it needs.
+///
 /// # Example
 ///
 /// ```

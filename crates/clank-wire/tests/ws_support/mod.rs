@@ -76,14 +76,17 @@ pub fn decode(role: Role, options: DecoderOptions, stream: &[u8], cuts: &[Index]
 pub struct Session {
     pub stream: Vec<u8>,
     pub events: Vec<Owned>,
+    /// Where in the stream no message is open.
+    pub rests: Vec<usize>,
 }
 
 /// Sessions of messages in fragments, with control frames in between; some of them compressed if `deflate`.
 pub fn sessions(role: Role, deflate: bool) -> impl Strategy<Value = Session> {
     vec(part(deflate), 0..8).prop_map(move |parts| {
-        let mut session = Session { stream: Vec::new(), events: Vec::new() };
+        let mut session = Session { stream: Vec::new(), events: Vec::new(), rests: vec![0] };
         for part in parts {
             part.write(role, &mut session);
+            session.rests.push(session.stream.len());
         }
         session
     })

@@ -16,12 +16,14 @@ use clank_core::wamp1::SessionId;
 use clank_wire::payload::Payload;
 use http::HeaderMap;
 
+use super::adopt::Adopted;
 use super::gate::Gate;
 use super::hub::{Hub, Member, NotSubscribed};
 use super::mailbox::{Command, Mailbox};
 use super::outbound::{Bounds, OnOverflow};
 use super::peer::Peer;
 use super::sync::{Mutex, lock};
+use super::threads::Threads;
 use super::turn::{Fanout, Turn};
 use crate::config::{Application, Settings};
 use crate::connection::Connection;
@@ -38,7 +40,7 @@ pub(crate) struct Engine {
     registry: Mutex<Registry>,
     mailboxes: OnceLock<Box<[Arc<Mailbox>]>>,
     /// Where application code runs.
-    pub runtime: tokio::runtime::Handle,
+    pub threads: Threads,
     pub origin: Origin,
     next_resource: AtomicU64,
     draining: AtomicBool,
@@ -46,7 +48,6 @@ pub(crate) struct Engine {
     pub empty: tokio::sync::Notify,
     start: Instant,
     paths: Mutex<HashMap<Box<str>, Weak<str>>>,
-    this: Weak<Self>,
 }
 
 #[derive(Default)]
@@ -71,15 +72,11 @@ thread_local! {
 }
 
 impl Engine {
-    pub(crate) fn new(
-        settings: Settings,
-        application: Application,
-        runtime: tokio::runtime::Handle,
-    ) -> Arc<Self> {
+    pub(crate) fn new(settings: Settings, application: Application, threads: Threads) -> Arc<Self> {
         let now = Timestamp::from(SystemTime::now());
         let run = RunId::new(now.unix_millis(), &random());
         let bounds = Bounds::new(settings.limits.outbound.bytes(), settings.limits.buffered.bytes());
-        Arc::new_cyclic(|this| Self {
+        Arc::new(Self {
             origin: Origin { node: settings.node.clone(), run },
             settings,
             application,
@@ -88,13 +85,12 @@ impl Engine {
             gate: Gate::default(),
             registry: Mutex::default(),
             mailboxes: OnceLock::new(),
-            runtime,
+            threads,
             next_resource: AtomicU64::new(ResourceId::FIRST.value()),
             draining: AtomicBool::new(false),
             empty: tokio::sync::Notify::new(),
             start: Instant::now(),
             paths: Mutex::default(),
-            this: this.clone(),
         })
     }
 
@@ -183,6 +179,11 @@ impl Engine {
         let mut registry = lock(&self.registry);
         registry.sessions.remove(&peer.session_id);
         registry.peers.remove(&peer.id());
+    }
+
+    /// Forgets all connections: the server has ended.
+    pub(crate) fn clear(&self) {
+        *lock(&self.registry) = Registry::default();
     }
 
     pub(crate) fn peers(&self) -> Vec<Arc<Peer>> {
@@ -282,6 +283,13 @@ impl Engine {
         }
     }
 
+    /// Serves a connection whose handshake somebody else has made.
+    pub(crate) fn adopt(&self, adopted: Adopted) {
+        let workers = self.mailboxes().len().max(1) as u64;
+        let worker = adopted.accepted.names.resource_id.value() % workers;
+        self.send(worker as usize, Command::Adopt(Box::new(adopted)));
+    }
+
     /// Runs application code on a worker's thread; what it sends is left in `turn`.
     pub(crate) fn inline<T>(turn: &mut Turn, run: impl FnOnce() -> T) -> T {
         let outer = INLINE.replace(Some(Turn::default()));
@@ -290,10 +298,6 @@ impl Engine {
             turn.append(&mut inline);
         }
         value
-    }
-
-    pub(crate) fn this(&self) -> Option<Arc<Self>> {
-        self.this.upgrade()
     }
 }
 

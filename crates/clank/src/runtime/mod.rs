@@ -10,8 +10,9 @@
 //!   [`slots`], [`mailbox`] and [`cx`] are its parts
 //! - [`http`], [`respond`]: a socket until it is a WebSocket; [`gate`] and [`admitted`]: how many
 //!   may come in
-//! - [`conn`], [`session`], [`closing`]: an open connection, what its client asks for, and its end
-//! - [`lane`], [`job`], [`calls`], [`notify`]: application code, in order and contained
+//! - [`conn`], [`session`], [`deadlines`], [`closing`]: an open connection, what its client asks
+//!   for, what time does to it, and its end
+//! - [`lane`], [`job`], [`calls`], [`notify`], [`threads`]: application code, in order and contained
 //! - [`engine`]: what all share; [`hub`]: topics; [`peer`], [`outbound`], [`transport`], [`turn`]:
 //!   what is sent, and who writes it
 //! - [`sync`]: the locks, which the model tests replace
@@ -23,6 +24,7 @@ mod calls;
 mod closing;
 mod conn;
 mod cx;
+mod deadlines;
 mod engine;
 #[cfg(all(test, not(feature = "shuttle")))]
 pub(crate) mod fixtures;
@@ -42,17 +44,21 @@ mod respond;
 mod session;
 mod slots;
 mod sync;
+mod threads;
 mod transport;
 mod turn;
 mod worker;
 
 pub(crate) use acceptor::Acceptor;
-pub(crate) use engine::Engine;
+pub(crate) use adopt::{Adopted, Carrier};
+pub(crate) use engine::{Engine, random};
 pub(crate) use job::contain;
 pub(crate) use mailbox::{Command, Mailbox};
 pub(crate) use outbound::OnOverflow;
 pub(crate) use peer::Peer;
-pub(crate) use respond::WAMP1;
+pub use respond::Body;
+pub(crate) use respond::{WAMP1, decide, reject, text};
 pub(crate) use slots::Token;
+pub(crate) use threads::Threads;
 pub(crate) use turn::{Turn, frame_for};
 pub(crate) use worker::Worker;

@@ -68,7 +68,19 @@ impl Bounds {
         Self { per_connection, total, held: AtomicUsize::new(0) }
     }
 
-    /// Bytes that wait for blocked connections now.
+    /// Counts `now` bytes that are held in place of `before`. `false`: that is too much.
+    pub(crate) fn exchange(&self, before: usize, now: usize) -> bool {
+        self.held.fetch_add(now, Ordering::Relaxed);
+        let held = self.held.fetch_sub(before, Ordering::Relaxed) - before;
+        held <= self.total
+    }
+
+    /// Whether hardly anything more may be held.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.held() + self.per_connection > self.total
+    }
+
+    /// Bytes that are held for blocked connections, and of unfinished messages.
     pub(crate) fn held(&self) -> usize {
         self.held.load(Ordering::Relaxed)
     }

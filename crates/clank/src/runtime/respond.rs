@@ -32,8 +32,9 @@ pub(crate) struct Responder {
     wire: Rc<RefCell<Wire>>,
 }
 
-/// A whole body.
-pub(crate) struct Body(Option<Bytes>);
+/// The body of a response, whole.
+#[derive(Debug)]
+pub struct Body(Option<Bytes>);
 
 type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>>>>;
 
@@ -59,7 +60,11 @@ impl hyper::service::Service<Request<Incoming>> for Responder {
             let (engine, remote) = (Arc::clone(&self.engine), self.remote);
             let (accepted, wire) = (Rc::clone(&self.accepted), Rc::clone(&self.wire));
             return Box::pin(async move {
-                let response = match decide(&engine, remote, &request).await {
+                let decided = match engine.settings.paths.serve(request.uri.path()) {
+                    true => decide(&engine, remote, &request).await,
+                    false => Err(Refused::new(Cause::PathUnknown, "no WebSocket is served on this path")),
+                };
+                let response = match decided {
                     Ok((response, upgrade)) => {
                         *accepted.borrow_mut() = Some(upgrade);
                         response
@@ -154,6 +159,8 @@ fn tell_rejection(engine: &Arc<Engine>, rejection: Rejection) {
 }
 
 /// Decides on a handshake. This is the one door: every transport comes through it.
+///
+/// Whether its path is one of the server's has been judged before.
 pub(crate) async fn decide(
     engine: &Arc<Engine>,
     remote: Option<SocketAddr>,
@@ -164,9 +171,6 @@ pub(crate) async fn decide(
     }
     let upgrade = handshake::check(&request.method, &request.uri, request.version, &request.headers)
         .map_err(Refused::handshake)?;
-    if !engine.settings.paths.serve(request.uri.path()) {
-        return Err(Refused::new(Cause::PathUnknown, "no WebSocket is served on this path"));
-    }
     if !engine.settings.origins.allow(&request.headers) {
         return Err(Refused::new(Cause::OriginRefused, "pages of this origin may not connect"));
     }
@@ -182,6 +186,10 @@ pub(crate) async fn decide(
     };
     if let Some(refusal) = admission.refusal {
         return Err(Refused::by_listener(refusal).named(names));
+    }
+    if engine.is_draining() {
+        // It began while the listeners decided, and has told all connections that there were.
+        return Err(Refused::new(Cause::ServerShutdown, "the server is stopping").named(names));
     }
     let response = switching_protocols(&upgrade, protocol, agreement.as_ref());
     let name = protocol.map(|_| &engine.settings.wamp1_name);
@@ -230,7 +238,7 @@ async fn ask(
         return answer.await;
     }
     // Dropped together with the handshake, when the client goes away.
-    let task = AbortOnDrop(engine.runtime.spawn(answer));
+    let task = AbortOnDrop(engine.threads.spawn(answer));
     task.await
 }
 
@@ -308,7 +316,8 @@ fn page(engine: &Engine, request: &request::Parts) -> Response<Body> {
     }
 }
 
-fn text(status: StatusCode, body: String) -> Response<Body> {
+/// A response in words.
+pub(crate) fn text(status: StatusCode, body: String) -> Response<Body> {
     with_type(status, body.into(), "text/plain; charset=utf-8")
 }
 

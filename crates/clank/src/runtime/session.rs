@@ -90,12 +90,12 @@ impl Conn {
                 let ask = move || entry.handler.may_subscribe(connection, view);
                 self.start(Job::Permit(topic), false, ask, Done::Permitted, cx);
             }
-            _ => self.join(topic, cx),
+            _ => self.join(&topic, cx),
         }
     }
 
-    fn join(&mut self, topic: Uri<'_>, cx: &mut Cx) {
-        match cx.engine.subscribe(&topic, &self.peer) {
+    fn join(&mut self, topic: &Uri<'_>, cx: &mut Cx) {
+        match cx.engine.subscribe(topic, &self.peer) {
             Ok(true) => {}
             Ok(false) | Err(NotSubscribed::Closing) => return,
             Err(error @ NotSubscribed::TooMany(_)) => {
@@ -107,8 +107,8 @@ impl Conn {
             }
         }
         self.tell(Change::Subscribed(topic.as_str().into()), cx);
-        if let Some(entry) = handler(&topic, cx).filter(|entry| entry.hooks.subscribe) {
-            let (connection, view) = (self.connection(), view(&topic, cx));
+        if let Some(entry) = handler(topic, cx).filter(|entry| entry.hooks.subscribe) {
+            let (connection, view) = (self.connection(), view(topic, cx));
             let hear = move || entry.handler.subscribe(connection, view);
             self.start(Job::Hear, false, hear, Done::Told, cx);
         }
@@ -170,7 +170,7 @@ impl Conn {
         }
         let number = self.ticket();
         let ticket = Ticket::new(&cx.mailbox, self.peer.token, number);
-        let runtime = cx.engine.runtime.clone();
+        let runtime = cx.application_threads();
         let method: Box<str> = method.into();
         let job = async move {
             let reply = contain(move || service.call(&method, call)).await;
@@ -205,7 +205,7 @@ impl Conn {
     ) {
         let number = self.ticket();
         let ticket = Ticket::new(&cx.mailbox, self.peer.token, number);
-        let runtime = cx.engine.runtime.clone();
+        let runtime = cx.application_threads();
         let code = async move { done(outcome(code).await) };
         let dropped = done(Err(Failed::Dropped));
         match Engine::inline(&mut cx.turn, || ticket.run(&runtime, inline, code, dropped)) {
@@ -268,7 +268,7 @@ impl Conn {
     fn on_job_done(&mut self, job: Job, done: Done, cx: &mut Cx) {
         match (job, done) {
             (Job::Tell { told, next }, Done::Told(Ok(()))) => self.lane.resume(told, next),
-            (Job::Permit(topic), Done::Permitted(Ok(Permit::Granted))) => self.join(topic, cx),
+            (Job::Permit(topic), Done::Permitted(Ok(Permit::Granted))) => self.join(&topic, cx),
             (Job::Publish { topic, event, audience }, Done::Published(Ok(forward))) => {
                 let event = match forward {
                     Forward::Unchanged => event,
@@ -333,7 +333,7 @@ impl Answer {
         let mut message = Vec::new();
         match &reply {
             Ok(result) => {
-                CallResult { id: self.id.as_ref().into(), result: result.as_payload() }.encode(&mut message)
+                CallResult { id: self.id.as_ref().into(), result: result.as_payload() }.encode(&mut message);
             }
             Err(error) => {
                 let details = error.to_details(&self.call);

@@ -7,6 +7,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -82,7 +83,7 @@ impl Worker {
     /// # Errors
     /// When the system refuses to say what is ready, which it never does to a sound process.
     pub(crate) fn run(mut self) -> io::Result<()> {
-        let runtime = self.cx.engine.runtime.clone();
+        let runtime = self.cx.engine.threads.handle();
         // Application code that is polled here finds its timers and sockets.
         let _runtime = runtime.enter();
         let mut events = Events::with_capacity(EVENTS);
@@ -201,7 +202,12 @@ impl Worker {
     /// Calls `act` on an open connection, and takes up what it leaves behind.
     fn with(&mut self, token: Token, act: impl FnOnce(&mut Conn, &mut Cx)) {
         let Some(Slot::Open(conn)) = self.slots.find(token) else { return };
-        act(conn, &mut self.cx);
+        let cx = &mut self.cx;
+        if catch_unwind(AssertUnwindSafe(|| act(conn, cx))).is_err() {
+            // A bug of the server's own: it costs this connection, which still gets its end told.
+            self.cx.restore();
+            conn.close(Ending::new(Cause::InternalError, "the server failed"), &mut self.cx);
+        }
         let finished = conn.is_finished();
         let turn = std::mem::take(&mut self.cx.turn);
         if self.flushes.add(turn.dirty, turn.behind, Some(token)) {
@@ -229,7 +235,7 @@ impl Worker {
             Command::Recovered(token) => self.with(token, Conn::on_flushed),
             Command::Close { token, code, reason } => {
                 self.with(token, |conn, cx| {
-                    conn.close(Ending::new(Cause::ServerClosed, &reason).code(code), cx)
+                    conn.close(Ending::new(Cause::ServerClosed, &reason).code(code), cx);
                 });
             }
             Command::Wake(token) => {
@@ -239,7 +245,7 @@ impl Worker {
                 self.drive(token, true, true);
             }
             Command::Done { token, ticket, done } => {
-                self.with(token, |conn, cx| conn.on_done(ticket, done, cx))
+                self.with(token, |conn, cx| conn.on_done(ticket, done, cx));
             }
             Command::Drain { window } => self.drain(window),
             Command::Stop => self.stopped = true,
@@ -267,7 +273,7 @@ impl Worker {
         self.next_worker = (self.next_worker + 1) % workers.len().max(1);
         match workers.get(self.next_worker) {
             Some(mailbox) if self.next_worker != self.cx.worker => {
-                mailbox.send(Command::Accepted(socket, remote))
+                mailbox.send(Command::Accepted(socket, remote));
             }
             _ => self.welcome(socket, remote),
         }
@@ -325,6 +331,10 @@ impl Worker {
         wheel.advance(self.cx.now, &mut |token| due.push(token));
         self.cx.wheel = wheel;
         for token in due {
+            if token == Token::PROBE {
+                self.cx.engine.threads.check(self.cx.now);
+                continue;
+            }
             match self.slots.find(token) {
                 Some(Slot::Http(http)) if http.deadline() <= self.cx.now => {
                     http.on_deadline();
@@ -396,7 +406,7 @@ impl Worker {
             Flushed::Blocked if own => self.with(peer.token, Conn::on_blocked),
             Flushed::Sealed if own => self.with(peer.token, |conn, _| conn.on_sealed()),
             Flushed::Failed(error) if own => {
-                self.with(peer.token, |conn, cx| conn.on_write_failed(&error, cx))
+                self.with(peer.token, |conn, cx| conn.on_write_failed(&error, cx));
             }
             Flushed::Blocked => self.tell_owner(peer, Command::Blocked(peer.token)),
             Flushed::Sealed => self.tell_owner(peer, Command::Sealed(peer.token)),
