@@ -85,9 +85,9 @@ mod tests {
     }
 
     impl TopicHandler for Some {
-        fn on_subscribe(&self, _: &Connection, _: &Topic) -> impl Future<Output = Result> + Send {
-            // The same answer as of one that was left out, of a type of its own.
-            async { Absent::<()>::new().await }
+        async fn on_subscribe(&self, _: &Connection, _: &Topic) -> Result {
+            // The same answer as of one that was left out, by a future of another type.
+            Absent::new().await
         }
     }
 

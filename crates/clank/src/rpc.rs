@@ -275,6 +275,7 @@ mod tests {
     }
 
     #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "they are read by `Debug`")]
     struct Point {
         x: i32,
         #[serde(default)]

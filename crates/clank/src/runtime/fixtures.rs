@@ -16,6 +16,7 @@ use super::mailbox::Mailbox;
 use super::outbound::{Flushed, Sink};
 use super::peer::{Parts, Peer};
 use super::slots::Token;
+use super::threads::Threads;
 use crate::config::{Application, OnListenerTimeout, Origins, Paths, Settings};
 
 /// A server that has no workers. To be called within a runtime of tokio's.
@@ -33,7 +34,8 @@ pub(crate) fn engine(limits: Limits) -> Arc<Engine> {
         workers: 1,
         addresses: Vec::new(),
     };
-    Engine::new(settings, Application::default(), tokio::runtime::Handle::current())
+    let threads = Threads::new(Some(tokio::runtime::Handle::current())).unwrap();
+    Engine::new(settings, Application::default(), threads)
 }
 
 /// A connection whose socket only its worker could write to.

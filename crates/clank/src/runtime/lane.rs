@@ -219,6 +219,7 @@ mod tests {
         lane.push(Work::Text("one".into()));
         lane.push(Work::Binary([2].into()));
         assert!(lane.is_full(3) && !lane.is_full(4));
+        assert_eq!(lane.bytes(), 4);
         assert_eq!(next(&mut lane).unwrap(), "tell 1 from 0");
         lane.run(running(7, 100));
         assert_eq!(next(&mut lane), None, "the listener is still at it");
@@ -228,7 +229,7 @@ mod tests {
         lane.resume(connected, 1);
         assert_eq!(next(&mut lane).unwrap(), "tell 1 from 1", "the next listener comes before any message");
         assert_eq!(next(&mut lane).unwrap(), "one");
-        assert_eq!(next(&mut lane).unwrap(), "[2]");
+        assert_eq!((next(&mut lane).unwrap().as_str(), lane.bytes()), ("[2]", 0));
         assert_eq!(next(&mut lane), None);
         assert!(!lane.is_busy());
     }
@@ -278,7 +279,10 @@ mod tests {
         lane.push(Work::Binary([2].into()));
         lane.push(Work::Hangup(None));
         lane.push(Work::Left(Uri::parse("a".to_owned(), 9).unwrap()));
+        assert!(lane.has_hangup());
         lane.discard_messages();
+        assert!(!lane.has_hangup());
+        assert_eq!(lane.bytes(), 0);
         let left: Vec<String> = std::iter::from_fn(|| next(&mut lane)).collect();
         assert_eq!(left, ["tell 1 from 0", "left a"]);
     }
