@@ -85,8 +85,8 @@ pub(crate) struct Conn {
     holds: usize,
     /// There may be something to read.
     pub(crate) readable: bool,
-    /// Its publications are still being flushed: it is not read until they are.
-    paused: bool,
+    /// How many of its publications are still being flushed: it is not read until all are written.
+    paused: u32,
     pub(super) closing: Option<Box<Closing>>,
 }
 
@@ -133,7 +133,7 @@ impl Conn {
             tickets: 0,
             holds: 0,
             readable: true,
-            paused: false,
+            paused: 0,
             closing: None,
         };
         conn.greet(response, cx);
@@ -300,7 +300,7 @@ impl Conn {
 
     fn may_read(&self, cx: &Cx) -> bool {
         self.readable
-            && !self.paused
+            && self.paused == 0
             && !self.is_shut()
             && !self.lane.is_full(cx.engine.limits().inbox.count())
             && self.lane.bytes() < INBOX_BYTES
@@ -378,12 +378,12 @@ impl Conn {
 
     /// What it published is being flushed, bit by bit: it is not read until that is done.
     pub(crate) fn pause(&mut self) {
-        self.paused = true;
+        self.paused += 1;
     }
 
-    /// What it published has been flushed.
+    /// What it published has been flushed. It follows once for every [`pause`](Self::pause).
     pub(crate) fn resume(&mut self, cx: &mut Cx) {
-        self.paused = false;
+        self.paused -= 1;
         cx.ready.push_back(self.peer.token);
     }
 
