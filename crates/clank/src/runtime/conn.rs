@@ -80,6 +80,8 @@ pub(crate) struct Conn {
     tickets: u32,
     /// There may be something to read.
     pub(crate) readable: bool,
+    /// The client has ended its direction: what there is to read is read to the end.
+    pub(crate) ended: bool,
     /// Its publications are still being flushed: it is not read until they are.
     paused: bool,
     pub(super) closing: Option<Box<Closing>>,
@@ -127,6 +129,7 @@ impl Conn {
             sequence: 0,
             tickets: 0,
             readable: true,
+            ended: false,
             paused: false,
             closing: None,
         };
@@ -168,6 +171,12 @@ impl Conn {
         }
     }
 
+    /// There is something to read; if `ended`, to the end.
+    pub(crate) fn on_readable(&mut self, ended: bool) {
+        self.readable = true;
+        self.ended |= ended;
+    }
+
     /// Takes what waits in the socket or transport.
     fn read(&mut self, cx: &mut Cx) {
         let mut buffer = std::mem::take(&mut cx.buffer);
@@ -179,6 +188,10 @@ impl Conn {
             Ok(read) => {
                 self.heard = cx.now;
                 self.pinged = None;
+                // The system tells again of what comes to a socket that was emptied, but not of
+                // its end.
+                let emptied = read < buffer.len() && self.transport.socket().is_some();
+                self.readable = self.ended || !emptied;
                 // A transport never says it read more than the buffer holds.
                 self.take(buffer.get_mut(..read).unwrap_or_default(), cx);
             }
