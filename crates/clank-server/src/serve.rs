@@ -68,7 +68,7 @@ fn build(settings: &Settings, stdout: &Arc<Output>) -> Builder {
             OnConnectFailure::Close => clank::OnListenerTimeout::Close,
             OnConnectFailure::Serve => clank::OnListenerTimeout::Serve,
         })
-        .page("/", "text/html; charset=utf-8", CHAT)
+        .page("/", "text/html; charset=utf-8", chat(server.path.as_str()))
         .page("/chat.js", "text/javascript; charset=utf-8", CHAT_SCRIPT)
         .page("/clank.js", "text/javascript; charset=utf-8", CLIENT)
         .bind(format!("{}:{}", server.host.for_url(), server.port));
@@ -77,6 +77,12 @@ fn build(settings: &Settings, stdout: &Arc<Output>) -> Builder {
         Workers::Fixed(workers) => builder.workers(workers.count()),
     };
     EventKind::ALL.into_iter().fold(builder, |builder, kind| listen(builder, kind, events.console, stdout))
+}
+
+/// The chat page of a server whose WebSocket is at `path`.
+fn chat(path: &str) -> String {
+    let path = path.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
+    CHAT.replacen(r#"data-socket="/""#, &format!(r#"data-socket="{path}""#), 1)
 }
 
 /// Adds the console's listener for one kind of event. It never waits for who reads the output.

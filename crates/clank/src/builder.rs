@@ -311,9 +311,13 @@ impl Builder {
     /// # Errors
     /// When it can't listen, or can't start its threads.
     pub fn start(mut self) -> Result<Server, StartError> {
+        let limits = &self.settings.limits;
         let options = wamp1::Options {
-            max_uri_bytes: self.settings.limits.uri.bytes(),
-            max_prefixes: self.settings.limits.prefixes.count(),
+            max_uri_bytes: limits.uri.bytes(),
+            max_call_id_bytes: limits.call_id.bytes(),
+            max_prefixes: limits.prefixes.count(),
+            max_prefix_bytes: limits.prefix_bytes.bytes(),
+            max_listed_sessions: limits.listed_sessions.count(),
             ..self.settings.wamp1.as_ref().clone()
         };
         self.settings.wamp1 = options.into();

@@ -131,7 +131,7 @@ impl Handle {
         let (near, far) = tokio::io::duplex(PIPE);
         let adopted = Adopted { accepted, carrier: Carrier::Stream(Box::new(far)), early: Bytes::new() };
         let limit = self.engine.limits().message.bytes();
-        let (mut client, welcome) = Client::begin(near, limit, &self.engine.runtime);
+        let (mut client, welcome) = Client::begin(near, limit, &self.engine.threads.handle());
         self.engine.adopt(adopted);
         client.session_id = welcome.await.map_err(|_| client.shared.disconnected())?;
         Ok(client)

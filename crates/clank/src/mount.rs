@@ -94,8 +94,8 @@ async fn answer(
         Ok(decided) => decided,
         Err(refused) => return refused.tell(&engine, remote, request),
     };
-    let runtime = engine.runtime.clone();
-    runtime.spawn(async move {
+    let threads = engine.threads.handle();
+    threads.spawn(async move {
         match upgrade.await {
             Ok(upgraded) => {
                 let (carrier, early) = take_over(upgraded);

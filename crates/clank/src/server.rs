@@ -17,10 +17,8 @@ use crate::config::{Application, Settings};
 use crate::error::StartError;
 use crate::handle::Handle;
 use crate::periodic::{Periodic, Schedule};
-use crate::runtime::{Acceptor, Command, Engine, Mailbox, Token, Worker};
+use crate::runtime::{Acceptor, Command, Engine, Mailbox, Threads, Token, Worker};
 
-/// Threads that application code has at least: one that blocks shall not stop the others.
-const APPLICATION_THREADS: usize = 8;
 /// How long a port that a killed process still holds is tried for.
 const BIND_PATIENCE: Duration = Duration::from_secs(2);
 /// Connections that the system holds ready to be accepted.
@@ -41,8 +39,6 @@ pub(crate) struct Control {
     finished: Notify,
     is_finished: std::sync::atomic::AtomicBool,
     workers: Mutex<Vec<JoinHandle<()>>>,
-    /// The runtime that the server made for itself.
-    runtime: Mutex<Option<tokio::runtime::Runtime>>,
 }
 
 impl Server {
@@ -77,7 +73,10 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.handle.control.stop_workers(&self.handle.engine);
+        let Handle { engine, control } = &self.handle;
+        control.stop_workers(engine);
+        // Three orders end everything at once; what they would end has ended.
+        (0..3).for_each(|_| control.shutdown());
     }
 }
 
@@ -107,10 +106,8 @@ impl Control {
             // A worker that panicked has said so.
             _ = worker.join();
         }
-        // Tasks of the application that are still running are left to themselves.
-        if let Some(runtime) = lock(&self.runtime).take() {
-            runtime.shutdown_background();
-        }
+        engine.clear();
+        engine.threads.end();
     }
 }
 
@@ -124,10 +121,7 @@ pub(crate) fn start(
     let periodic = periodic.into_iter().map(|(schedule, task)| Ok((schedule.parse()?, task)));
     let periodic = periodic.collect::<Result<Vec<_>, StartError>>()?;
     let (listeners, addresses) = listen(&settings.addresses)?;
-    let own_runtime = if runtime.is_none() { Some(application_runtime()?) } else { None };
-    let runtime = runtime.or_else(|| own_runtime.as_ref().map(|own| own.handle().clone()));
-    let Some(runtime) = runtime else { return Err(io::Error::other("no runtime").into()) };
-    let engine = Engine::new(settings, application, runtime);
+    let engine = Engine::new(settings, application, Threads::new(runtime)?);
     let workers = start_workers(&engine, listeners)?;
     let control = Arc::new(Control {
         asked: AtomicUsize::new(0),
@@ -135,13 +129,12 @@ pub(crate) fn start(
         finished: Notify::new(),
         is_finished: false.into(),
         workers: Mutex::new(workers),
-        runtime: Mutex::new(own_runtime),
     });
     let handle = Handle { engine, control };
-    launch(&handle, &addresses);
+    launch(&handle, &addresses)?;
     for (times, task) in periodic {
         let clank = handle.clone();
-        handle.engine.runtime.spawn(async move {
+        handle.engine.threads.spawn(async move {
             let ended = Arc::clone(&clank.control);
             tokio::select! {
                 () = task.run(times, clank) => {}
@@ -152,21 +145,28 @@ pub(crate) fn start(
     Ok(Server { handle, addresses })
 }
 
-/// Tells that the server is there, and sees to it that it can be ended.
-fn launch(handle: &Handle, addresses: &[SocketAddr]) {
+/// Tells that the server is there, and sees to it that it can be ended: by a thread of its own,
+/// which no application code can block.
+fn launch(handle: &Handle, addresses: &[SocketAddr]) -> io::Result<()> {
     let engine = &handle.engine;
     let address = addresses.first().map_or_else(String::new, |address| format!("ws://{address}"));
     let launched = Launched { address: address.into(), previous: None };
     engine.spawn_tell(engine.told(Body::Launched(launched), None));
-    let handle = handle.clone();
-    engine.runtime.spawn(async move { end_in_order(handle).await });
+    let (engine, control) = (Arc::clone(engine), Arc::clone(&handle.control));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    thread::Builder::new().name("clank-control".into()).spawn(move || {
+        runtime.block_on(end_in_order(&engine, &control));
+        control.stop_workers(&engine);
+        control.is_finished.store(true, Ordering::Release);
+        control.finished.notify_waiters();
+    })?;
+    Ok(())
 }
 
 /// Waits for the order to shut down, and carries it out. The order of its steps is the order of
 /// the promises: who is told that the server stops may still talk to its clients; every client is
 /// told before its socket ends; every listener hears of every client before the threads end.
-async fn end_in_order(handle: Handle) {
-    let Handle { engine, control } = handle;
+async fn end_in_order(engine: &Arc<Engine>, control: &Control) {
     control.asked(1).await;
     let limits = *engine.limits();
     let deadline = Instant::now() + limits.shutdown.duration();
@@ -174,19 +174,20 @@ async fn end_in_order(handle: Handle) {
     tracing::info!(open = engine.open(), "stopping");
     let ending = async {
         let stopping = Stopping { open: engine.open() as u64 };
-        Arc::clone(&engine).tell(engine.told(Body::Stopping(stopping), None)).await;
+        let tell = Arc::clone(engine).tell(engine.told(Body::Stopping(stopping), None));
+        // A task that panicked or was dropped has nothing more to tell.
+        _ = engine.threads.spawn(tell).await;
         let window = limits.drain.duration().as_millis() as u64;
         engine.mailboxes().iter().for_each(|mailbox| mailbox.send(Command::Drain { window }));
-        all_gone(&engine).await;
+        all_gone(engine).await;
     };
     tokio::select! {
         () = ending => {}
         () = tokio::time::sleep_until(deadline) => {
             tracing::warn!(left = engine.gate.connections(), "the shutdown took longer than it may");
         }
-        () = hastened(&engine, &control) => {}
+        () = hastened(engine, control) => {}
     }
-    control.finish(engine);
 }
 
 /// A second order closes all clients now; a third waits for nobody.
@@ -207,26 +208,6 @@ async fn all_gone(engine: &Engine) {
         }
         empty.await;
     }
-}
-
-impl Control {
-    fn finish(self: Arc<Self>, engine: Arc<Engine>) {
-        // Not on this thread: it belongs to the runtime that is to end.
-        thread::spawn(move || {
-            self.stop_workers(&engine);
-            self.is_finished.store(true, Ordering::Release);
-            self.finished.notify_waiters();
-        });
-    }
-}
-
-fn application_runtime() -> io::Result<tokio::runtime::Runtime> {
-    let processors = thread::available_parallelism().map_or(1, usize::from);
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(processors.max(APPLICATION_THREADS))
-        .thread_name("clank-app")
-        .enable_all()
-        .build()
 }
 
 fn start_workers(engine: &Arc<Engine>, listeners: Vec<TcpListener>) -> io::Result<Vec<JoinHandle<()>>> {

@@ -100,6 +100,10 @@ impl Conn {
 
     /// The connection broke.
     pub(super) fn lost(&mut self, reason: &str, cx: &mut Cx) {
+        if self.lane.has_hangup() {
+            // The client's close frame came before, and says how this ends when its turn comes.
+            return;
+        }
         self.close(Ending::new(Cause::NetworkLost, reason), cx);
         self.shut();
     }

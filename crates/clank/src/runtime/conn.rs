@@ -20,6 +20,7 @@ use super::calls::Calls;
 use super::closing::{Closing, Ending};
 use super::cx::Cx;
 use super::engine::Names;
+use super::hub::Member;
 use super::job::{Failed, Who};
 use super::lane::{Lane, Work};
 use super::outbound::{Flushed, OnOverflow, Push};
@@ -30,6 +31,8 @@ use crate::connection::Connection;
 
 /// Reads of one buffer each before others have their turn.
 const READS: usize = 4;
+/// Bytes of messages that wait for application code before reading stops.
+const INBOX_BYTES: usize = 256 * 1024;
 /// Pings of one read that are answered one by one; of more, only the latest is answered (RFC 6455,
 /// 5.5.3), so that a flood of pings costs little.
 const PONGS: u32 = 32;
@@ -67,17 +70,19 @@ pub(crate) struct Conn {
     _place: Admitted,
     pub(super) opened: u64,
     /// When the client was last heard.
-    heard: u64,
+    pub(super) heard: u64,
     /// When it was sent the ping that it has not answered by anything yet.
-    pinged: Option<u64>,
+    pub(super) pinged: Option<u64>,
     /// Since when its socket has taken nothing.
-    blocked: Option<u64>,
+    pub(super) blocked: Option<u64>,
     /// When a draining server closes it.
-    drain_at: Option<u64>,
+    pub(super) drain_at: Option<u64>,
     /// The next entry in the wheel that counts.
-    check_at: u64,
+    pub(super) check_at: u64,
     sequence: u64,
     tickets: u32,
+    /// Bytes of the client's messages that are counted in [`Bounds`](super::outbound::Bounds).
+    holds: usize,
     /// There may be something to read.
     pub(crate) readable: bool,
     /// The client has ended its direction: what there is to read is read to the end.
@@ -128,6 +133,7 @@ impl Conn {
             check_at: u64::MAX,
             sequence: 0,
             tickets: 0,
+            holds: 0,
             readable: true,
             ended: false,
             paused: false,
@@ -150,6 +156,10 @@ impl Conn {
         cx.engine.register(&self.peer);
         self.schedule(cx.now + cx.keepalive_interval(), cx);
         self.tell(Change::Connected, cx);
+        if cx.engine.is_draining() {
+            // It was let in before, and the order to close all has passed it by.
+            self.drain_at(cx.now, cx);
+        }
     }
 
     pub(crate) fn connection(&self) -> Connection {
@@ -165,6 +175,7 @@ impl Conn {
             }
             self.read(cx);
             self.run_lane(cx);
+            self.weigh(cx);
         }
         if self.may_read(cx) {
             cx.ready.push_back(self.peer.token);
@@ -175,6 +186,19 @@ impl Conn {
     pub(crate) fn on_readable(&mut self, ended: bool) {
         self.readable = true;
         self.ended |= ended;
+    }
+
+    /// Counts what is held of the client's messages against what the server may hold for all.
+    fn weigh(&mut self, cx: &mut Cx) {
+        let holds = self.decoder.buffered() + self.lane.bytes();
+        if holds == self.holds {
+            return;
+        }
+        let grows = holds > self.holds;
+        let fits = cx.engine.bounds.exchange(std::mem::replace(&mut self.holds, holds), holds);
+        if grows && !fits {
+            self.close(Ending::new(Cause::Overloaded, "the server holds too many unfinished messages"), cx);
+        }
     }
 
     /// Takes what waits in the socket or transport.
@@ -292,6 +316,7 @@ impl Conn {
             && !self.paused
             && !self.is_shut()
             && !self.lane.is_full(cx.engine.limits().inbox.count())
+            && self.lane.bytes() < INBOX_BYTES
             && !self.peer.is_blocked()
     }
 
@@ -313,20 +338,27 @@ impl Conn {
 
     /// There was no room for what was to be sent.
     pub(crate) fn on_overflow(&mut self, cx: &mut Cx) {
-        self.close(Ending::new(Cause::SlowConsumer, "too much is waiting to be read"), cx);
+        let ending = match cx.engine.bounds.is_exhausted() {
+            true => Ending::new(Cause::Overloaded, "too much is waiting for all clients together"),
+            false => Ending::new(Cause::SlowConsumer, "too much is waiting to be read"),
+        };
+        self.close(ending, cx);
     }
 
-    /// A flush ended with the socket full.
+    /// A flush ended with the socket full. When another worker says so, it may be so no longer.
     pub(crate) fn on_blocked(&mut self, cx: &mut Cx) {
-        if self.blocked.is_none() {
+        if self.blocked.is_none() && self.peer.is_blocked() {
             self.blocked = Some(cx.now);
             self.schedule(cx.now + cx.engine.limits().write.duration().as_millis() as u64, cx);
         }
     }
 
-    /// A flush ended with nothing left to write.
+    /// A flush ended with nothing left to write. When another worker says so, it may be so no
+    /// longer.
     pub(crate) fn on_flushed(&mut self, cx: &mut Cx) {
-        self.blocked = None;
+        if !self.peer.is_blocked() {
+            self.blocked = None;
+        }
         let dropped = self.peer.take_dropped();
         if dropped > 0 {
             self.fail(
@@ -368,94 +400,6 @@ impl Conn {
         cx.ready.push_back(self.peer.token);
     }
 
-    /// Closes it at `at`, as the server shuts down.
-    pub(crate) fn drain_at(&mut self, at: u64, cx: &mut Cx) {
-        self.drain_at = Some(at);
-        self.schedule(at, cx);
-    }
-
-    /// Makes sure that [`check`](Self::check) is called at `at`, or before.
-    pub(super) fn schedule(&mut self, at: u64, cx: &mut Cx) {
-        if at < self.check_at {
-            self.check_at = at;
-            cx.wheel.insert(at, self.peer.token);
-        }
-    }
-
-    /// Looks at all deadlines. The wheel may call more often than was asked for.
-    pub(crate) fn check(&mut self, cx: &mut Cx) {
-        if cx.now < self.check_at {
-            return;
-        }
-        self.check_at = u64::MAX;
-        let next = match self.check_closing(cx) {
-            Some(next) => next,
-            None => self.check_open(cx),
-        };
-        let next = next.min(self.check_job(cx).unwrap_or(u64::MAX));
-        if !self.is_finished() && next < u64::MAX {
-            self.schedule(next, cx);
-        }
-        self.pump(cx);
-    }
-
-    /// The deadlines of an open connection. Returns the next one.
-    fn check_open(&mut self, cx: &mut Cx) -> u64 {
-        let mut next = u64::MAX;
-        if let Some(at) = self.drain_at {
-            if at <= cx.now {
-                self.close(Ending::new(Cause::ServerShutdown, "the server is stopping"), cx);
-                return self.closing_deadline();
-            }
-            next = at;
-        }
-        if let Some(since) = self.blocked {
-            let at = since + cx.engine.limits().write.duration().as_millis() as u64;
-            if at <= cx.now {
-                self.close(Ending::new(Cause::SlowConsumer, "nothing was read for the write time-out"), cx);
-                return self.closing_deadline();
-            }
-            next = next.min(at);
-        }
-        next.min(self.check_keepalive(cx))
-    }
-
-    /// Pings a silent client, and gives up one that stays silent. Returns the next deadline.
-    fn check_keepalive(&mut self, cx: &mut Cx) -> u64 {
-        let (interval, timeout) = (cx.keepalive_interval(), cx.keepalive_timeout());
-        let Some(pinged) = self.pinged else {
-            let due = self.heard + interval;
-            if due > cx.now {
-                return due;
-            }
-            self.pinged = Some(cx.now);
-            self.push_control(ws::frame(OpCode::Ping, b""), cx);
-            return cx.now + timeout;
-        };
-        if pinged + timeout > cx.now {
-            return pinged + timeout;
-        }
-        // Something may wait unread, because the server itself was busy, or paused: then the
-        // client is alive. It is judged by what is there, not by when it was read.
-        if self.transport.has_unread() {
-            self.readable = true;
-            self.heard = cx.now;
-            self.pinged = None;
-            return cx.now + interval;
-        }
-        self.close(Ending::new(Cause::KeepaliveTimeout, "nothing was heard from the client"), cx);
-        self.closing_deadline()
-    }
-
-    /// Gives up application code that takes too long. Returns the next deadline.
-    fn check_job(&mut self, cx: &mut Cx) -> Option<u64> {
-        if let Some(running) = self.lane.take_overdue(cx.now) {
-            running.abort.abort();
-            self.on_job_failed(running.job, Failed::TimedOut, cx);
-        }
-        self.lane.deadline()
-    }
-
     /// Tells listeners of a change, in its order.
     pub(super) fn tell(&mut self, change: Change, cx: &mut Cx) {
         self.sequence += 1;
@@ -464,7 +408,7 @@ impl Conn {
             .engine
             .told(Body::Client { connection, sequence: self.sequence, change }, Some(self.connection()));
         if cx.engine.application.listeners.next(told.record.kind(), 0).is_some() && !self.lane.tell(told) {
-            cx.errors_dropped += 1;
+            tracing::debug!(resource_id = self.peer.id(), "error events are dropped: too many wait");
         }
     }
 
@@ -490,5 +434,11 @@ impl Conn {
 
     pub(crate) fn peer(&self) -> &Arc<Peer> {
         &self.peer
+    }
+}
+
+impl Drop for Conn {
+    fn drop(&mut self) {
+        self.peer.engine.bounds.exchange(self.holds, 0);
     }
 }

@@ -9,6 +9,7 @@ use clank_wire::ws::Scratch;
 use super::engine::Engine;
 use super::mailbox::Mailbox;
 use super::slots::Token;
+use super::threads::PATIENCE;
 use super::turn::Turn;
 use crate::config::OnListenerTimeout;
 
@@ -30,8 +31,6 @@ pub(crate) struct Cx {
     pub wheel: Wheel<Token>,
     /// Connections that have something left to do.
     pub ready: VecDeque<Token>,
-    /// Error events that nobody heard, because too many waited already.
-    pub errors_dropped: u64,
 }
 
 impl Cx {
@@ -47,8 +46,13 @@ impl Cx {
             scratch: Scratch::new(),
             wheel: Wheel::new(now),
             ready: VecDeque::new(),
-            errors_dropped: 0,
         }
+    }
+
+    /// Makes good what a connection may have taken with it when it panicked.
+    pub(crate) fn restore(&mut self) {
+        self.buffer.resize(READ_BUFFER, 0);
+        self.scratch = Scratch::new();
     }
 
     /// Silence after which a client is pinged, in milliseconds.
@@ -64,6 +68,14 @@ impl Cx {
     /// Time that a piece of application code may take, in milliseconds.
     pub(crate) fn listener_limit(&self) -> u64 {
         self.engine.limits().listener.duration().as_millis() as u64
+    }
+
+    /// The threads for application code, which are looked after from now on.
+    pub(crate) fn application_threads(&mut self) -> tokio::runtime::Handle {
+        if self.engine.threads.probe(self.now) {
+            self.wheel.insert(self.now + PATIENCE, Token::PROBE);
+        }
+        self.engine.threads.handle()
     }
 
     pub(crate) fn closes_on_listener_timeout(&self) -> bool {

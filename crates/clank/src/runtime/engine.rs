@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Instant, SystemTime};
 
 use clank_core::event::{Body, Event as Record, Headers, Origin, RequestFacts, Timestamp};
@@ -22,7 +22,8 @@ use super::hub::{Hub, Member, NotSubscribed};
 use super::mailbox::{Command, Mailbox};
 use super::outbound::{Bounds, OnOverflow};
 use super::peer::Peer;
-use super::sync::lock;
+use super::sync::{Mutex, lock};
+use super::threads::Threads;
 use super::turn::{Fanout, Turn};
 use crate::config::{Application, Settings};
 use crate::connection::Connection;
@@ -39,7 +40,7 @@ pub(crate) struct Engine {
     registry: Mutex<Registry>,
     mailboxes: OnceLock<Box<[Arc<Mailbox>]>>,
     /// Where application code runs.
-    pub runtime: tokio::runtime::Handle,
+    pub threads: Threads,
     pub origin: Origin,
     next_resource: AtomicU64,
     draining: AtomicBool,
@@ -74,11 +75,7 @@ thread_local! {
 }
 
 impl Engine {
-    pub(crate) fn new(
-        settings: Settings,
-        application: Application,
-        runtime: tokio::runtime::Handle,
-    ) -> Arc<Self> {
+    pub(crate) fn new(settings: Settings, application: Application, threads: Threads) -> Arc<Self> {
         let now = Timestamp::from(SystemTime::now());
         let run = RunId::new(now.unix_millis(), &random());
         let bounds = Bounds::new(settings.limits.outbound.bytes(), settings.limits.buffered.bytes());
@@ -91,7 +88,7 @@ impl Engine {
             gate: Gate::default(),
             registry: Mutex::default(),
             mailboxes: OnceLock::new(),
-            runtime,
+            threads,
             next_resource: AtomicU64::new(ResourceId::FIRST.value()),
             draining: AtomicBool::new(false),
             empty: tokio::sync::Notify::new(),
@@ -185,6 +182,11 @@ impl Engine {
         let mut registry = lock(&self.registry);
         registry.sessions.remove(&peer.session_id);
         registry.peers.remove(&peer.id());
+    }
+
+    /// Forgets all connections: the server has ended.
+    pub(crate) fn clear(&self) {
+        *lock(&self.registry) = Registry::default();
     }
 
     pub(crate) fn peers(&self) -> Vec<Arc<Peer>> {

@@ -33,6 +33,16 @@ pub(crate) enum Work {
     Ended,
 }
 
+impl Work {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+            _ => 0,
+        }
+    }
+}
+
 /// Application code that is running.
 pub(crate) struct Running {
     pub ticket: u32,
@@ -59,12 +69,15 @@ pub(crate) enum Job {
 #[derive(Default)]
 pub(crate) struct Lane {
     queue: VecDeque<Work>,
+    /// Bytes of the messages that wait.
+    bytes: usize,
     running: Option<Box<Running>>,
     ended: bool,
 }
 
 impl Lane {
     pub(crate) fn push(&mut self, work: Work) {
+        self.bytes += work.bytes();
         self.queue.push_back(work);
     }
 
@@ -92,6 +105,7 @@ impl Lane {
             return None;
         }
         let work = self.queue.pop_front();
+        self.bytes -= work.as_ref().map_or(0, Work::bytes);
         if work.is_none() {
             self.queue = VecDeque::new();
         }
@@ -107,6 +121,16 @@ impl Lane {
     /// Whether `limit` things wait.
     pub(crate) fn is_full(&self, limit: usize) -> bool {
         self.queue.len() >= limit
+    }
+
+    /// Whether the client's close frame waits for its turn.
+    pub(crate) fn has_hangup(&self) -> bool {
+        self.queue.iter().any(|work| matches!(work, Work::Hangup(_)))
+    }
+
+    /// Bytes of the messages that wait.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Whether everything has been told.
@@ -136,5 +160,6 @@ impl Lane {
     /// Drops the messages that wait: their connection is closing.
     pub(crate) fn discard_messages(&mut self) {
         self.queue.retain(|work| !matches!(work, Work::Text(_) | Work::Binary(_) | Work::Hangup(_)));
+        self.bytes = 0;
     }
 }

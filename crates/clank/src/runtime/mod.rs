@@ -10,8 +10,9 @@
 //!   [`slots`], [`mailbox`] and [`cx`] are its parts
 //! - [`http`], [`respond`]: a socket until it is a WebSocket; [`gate`] and [`admitted`]: how many
 //!   may come in
-//! - [`conn`], [`session`], [`closing`]: an open connection, what its client asks for, and its end
-//! - [`lane`], [`job`], [`calls`], [`notify`]: application code, in order and contained
+//! - [`conn`], [`session`], [`deadlines`], [`closing`]: an open connection, what its client asks
+//!   for, what time does to it, and its end
+//! - [`lane`], [`job`], [`calls`], [`notify`], [`threads`]: application code, in order and contained
 //! - [`engine`]: what all share; [`hub`]: topics; [`peer`], [`outbound`], [`transport`], [`turn`]:
 //!   what is sent, and who writes it
 //! - [`sync`]: the locks, which the model tests replace
@@ -23,6 +24,7 @@ mod calls;
 mod closing;
 mod conn;
 mod cx;
+mod deadlines;
 mod engine;
 mod flush;
 mod gate;
@@ -31,6 +33,8 @@ mod hub;
 mod job;
 mod lane;
 mod mailbox;
+#[cfg(all(test, feature = "shuttle"))]
+mod model;
 mod notify;
 mod outbound;
 mod peer;
@@ -38,6 +42,7 @@ mod respond;
 mod session;
 mod slots;
 mod sync;
+mod threads;
 mod transport;
 mod turn;
 mod worker;
@@ -52,5 +57,6 @@ pub(crate) use peer::Peer;
 pub use respond::Body;
 pub(crate) use respond::{WAMP1, decide, reject, text};
 pub(crate) use slots::Token;
+pub(crate) use threads::Threads;
 pub(crate) use turn::{Turn, frame_for};
 pub(crate) use worker::Worker;

@@ -51,11 +51,12 @@ impl Engine {
             .next(told.record.kind(), 0)
             .is_some_and(|(_, first)| first.options.inline);
         let mut tell = Box::pin(Arc::clone(self).tell(told));
-        let _runtime = self.runtime.enter();
+        let runtime = self.threads.handle();
+        let _runtime = runtime.enter();
         if inline && tell.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
             return;
         }
-        self.runtime.spawn(tell);
+        runtime.spawn(tell);
     }
 
     /// Asks all who decide; the first refusal ends it.

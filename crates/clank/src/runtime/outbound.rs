@@ -68,7 +68,19 @@ impl Bounds {
         Self { per_connection, total, held: AtomicUsize::new(0) }
     }
 
-    /// Bytes that wait for blocked connections now.
+    /// Counts `now` bytes that are held in place of `before`. `false`: that is too much.
+    pub(crate) fn exchange(&self, before: usize, now: usize) -> bool {
+        self.held.fetch_add(now, Ordering::Relaxed);
+        let held = self.held.fetch_sub(before, Ordering::Relaxed) - before;
+        held <= self.total
+    }
+
+    /// Whether hardly anything more may be held.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.held() + self.per_connection > self.total
+    }
+
+    /// Bytes that are held for blocked connections, and of unfinished messages.
     pub(crate) fn held(&self) -> usize {
         self.held.load(Ordering::Relaxed)
     }
@@ -116,11 +128,20 @@ enum State {
     Closed,
 }
 
+/// What may still be queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Intake {
+    Open,
+    /// There was no room: only the last frame may follow.
+    Overflowed,
+    /// The last frame is in the queue: nothing may follow it.
+    Sealed,
+}
+
 #[derive(Debug)]
 struct Inner {
     state: State,
-    /// The last frame is in the queue: nothing may follow it.
-    sealed: bool,
+    intake: Intake,
     /// The owner wants to hear when the queue is empty again.
     lagging: bool,
     /// The socket became writable while a flush was under way.
@@ -144,7 +165,7 @@ impl Outbound {
     pub(crate) fn new() -> Self {
         Self(Mutex::new(Inner {
             state: State::Idle,
-            sealed: false,
+            intake: Intake::Open,
             lagging: false,
             rearmed: false,
             queue: VecDeque::new(),
@@ -166,15 +187,16 @@ impl Outbound {
         bounds: &Bounds,
     ) -> Push {
         let mut inner = lock(&self.0);
-        if inner.sealed || inner.state == State::Closed {
+        if inner.is_closed() {
             return Push::Closed;
         }
         if !inner.has_room(frame.len(), bounds) {
             if on_overflow == OnOverflow::Drop {
                 inner.dropped = inner.dropped.saturating_add(1);
+                inner.lagging = true;
                 return Push::Dropped;
             }
-            inner.sealed = true;
+            inner.intake = Intake::Overflowed;
             return Push::Overflow;
         }
         inner.sent.messages += 1;
@@ -185,7 +207,7 @@ impl Outbound {
     /// Appends a control frame, which has its place whatever the bound: its owner sends few.
     pub(crate) fn push_control(&self, frame: Bytes, bounds: &Bounds) -> Push {
         let mut inner = lock(&self.0);
-        if inner.sealed || inner.state == State::Closed {
+        if inner.is_closed() {
             return Push::Closed;
         }
         inner.append(frame, bounds)
@@ -201,7 +223,7 @@ impl Outbound {
         if inner.state == State::Blocked {
             inner.give_way(bounds);
         }
-        inner.sealed = true;
+        inner.intake = Intake::Sealed;
         match last {
             Some(frame) => inner.append(frame, bounds),
             None if inner.state == State::Idle => {
@@ -302,6 +324,10 @@ impl Outbound {
 }
 
 impl Inner {
+    fn is_closed(&self) -> bool {
+        self.intake != Intake::Open || self.state == State::Closed
+    }
+
     fn has_room(&self, bytes: usize, bounds: &Bounds) -> bool {
         if self.waiting == 0 {
             return true;
@@ -340,7 +366,7 @@ impl Inner {
         if self.queue.is_empty() {
             self.state = State::Idle;
             return Err(match std::mem::take(&mut self.lagging) {
-                _ if self.sealed => Flushed::Sealed,
+                _ if self.intake == Intake::Sealed => Flushed::Sealed,
                 true => Flushed::Recovered,
                 false => Flushed::Idle,
             });

@@ -187,6 +187,10 @@ pub(crate) async fn decide(
     if let Some(refusal) = admission.refusal {
         return Err(Refused::by_listener(refusal).named(names));
     }
+    if engine.is_draining() {
+        // It began while the listeners decided, and has told all connections that there were.
+        return Err(Refused::new(Cause::ServerShutdown, "the server is stopping").named(names));
+    }
     let response = switching_protocols(&upgrade, protocol, agreement.as_ref());
     let name = protocol.map(|_| &engine.settings.wamp1_name);
     let facts = engine.request_facts(remote, request.uri.path(), &request.headers, name);
@@ -234,7 +238,7 @@ async fn ask(
         return answer.await;
     }
     // Dropped together with the handshake, when the client goes away.
-    let task = AbortOnDrop(engine.runtime.spawn(answer));
+    let task = AbortOnDrop(engine.threads.spawn(answer));
     task.await
 }
 

@@ -170,7 +170,7 @@ impl Conn {
         }
         let number = self.ticket();
         let ticket = Ticket::new(&cx.mailbox, self.peer.token, number);
-        let runtime = cx.engine.runtime.clone();
+        let runtime = cx.application_threads();
         let method: Box<str> = method.into();
         let job = async move {
             let reply = contain(move || service.call(&method, call)).await;
@@ -205,7 +205,7 @@ impl Conn {
     ) {
         let number = self.ticket();
         let ticket = Ticket::new(&cx.mailbox, self.peer.token, number);
-        let runtime = cx.engine.runtime.clone();
+        let runtime = cx.application_threads();
         let code = async move { done(outcome(code).await) };
         let dropped = done(Err(Failed::Dropped));
         match Engine::inline(&mut cx.turn, || ticket.run(&runtime, inline, code, dropped)) {

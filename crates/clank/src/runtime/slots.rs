@@ -16,6 +16,9 @@ impl Token {
     /// The mailbox.
     pub(crate) const MAILBOX: mio::Token = mio::Token(usize::MAX - 1);
 
+    /// The probe of the application's threads.
+    pub(crate) const PROBE: Self = Self { index: u32::MAX, generation: u32::MAX };
+
     pub(crate) fn to_mio(self) -> mio::Token {
         mio::Token((self.generation as usize) << 32 | self.index as usize)
     }

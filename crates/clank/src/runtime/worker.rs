@@ -7,6 +7,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -81,7 +82,7 @@ impl Worker {
     /// # Errors
     /// When the system refuses to say what is ready, which it never does to a sound process.
     pub(crate) fn run(mut self) -> io::Result<()> {
-        let runtime = self.cx.engine.runtime.clone();
+        let runtime = self.cx.engine.threads.handle();
         // Application code that is polled here finds its timers and sockets.
         let _runtime = runtime.enter();
         let mut events = Events::with_capacity(EVENTS);
@@ -202,7 +203,12 @@ impl Worker {
     /// Calls `act` on an open connection, and takes up what it leaves behind.
     fn with(&mut self, token: Token, act: impl FnOnce(&mut Conn, &mut Cx)) {
         let Some(Slot::Open(conn)) = self.slots.find(token) else { return };
-        act(conn, &mut self.cx);
+        let cx = &mut self.cx;
+        if catch_unwind(AssertUnwindSafe(|| act(conn, cx))).is_err() {
+            // A bug of the server's own: it costs this connection, which still gets its end told.
+            self.cx.restore();
+            conn.close(Ending::new(Cause::InternalError, "the server failed"), &mut self.cx);
+        }
         let finished = conn.is_finished();
         let turn = std::mem::take(&mut self.cx.turn);
         if self.flushes.add(turn.dirty, turn.behind, Some(token)) {
@@ -227,6 +233,7 @@ impl Worker {
             Command::Overflowed(token) => self.with(token, Conn::on_overflow),
             Command::Sealed(token) => self.with(token, |conn, _| conn.on_sealed()),
             Command::Blocked(token) => self.with(token, Conn::on_blocked),
+            Command::Recovered(token) => self.with(token, Conn::on_flushed),
             Command::Close { token, code, reason } => {
                 self.with(token, |conn, cx| {
                     conn.close(Ending::new(Cause::ServerClosed, &reason).code(code), cx);
@@ -323,6 +330,10 @@ impl Worker {
         let mut due = Vec::new();
         self.cx.wheel.advance(self.cx.now, &mut |token| due.push(token));
         for token in due {
+            if token == Token::PROBE {
+                self.cx.engine.threads.check(self.cx.now);
+                continue;
+            }
             match self.slots.find(token) {
                 Some(Slot::Http(http)) if http.deadline() <= self.cx.now => {
                     http.on_deadline();
@@ -398,8 +409,9 @@ impl Worker {
             }
             Flushed::Blocked => self.tell_owner(peer, Command::Blocked(peer.token)),
             Flushed::Sealed => self.tell_owner(peer, Command::Sealed(peer.token)),
+            Flushed::Recovered => self.tell_owner(peer, Command::Recovered(peer.token)),
             // The owner finds out by reading.
-            Flushed::Recovered | Flushed::Failed(_) => self.tell_owner(peer, Command::Wake(peer.token)),
+            Flushed::Failed(_) => self.tell_owner(peer, Command::Wake(peer.token)),
         }
     }
 

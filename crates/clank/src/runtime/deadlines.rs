@@ -1,0 +1,102 @@
+//! What a connection does because time has passed: pings, time-outs, the end of a drain.
+//!
+//! A connection has no timer. Its next deadline is an entry in its worker's wheel that is never
+//! removed: whoever is called too early looks, and waits on.
+
+use clank_core::cause::Cause;
+use clank_wire::ws::{self, OpCode};
+
+use super::closing::Ending;
+use super::conn::Conn;
+use super::cx::Cx;
+use super::job::Failed;
+
+impl Conn {
+    /// Closes it at `at`, as the server shuts down.
+    pub(crate) fn drain_at(&mut self, at: u64, cx: &mut Cx) {
+        self.drain_at = Some(at);
+        self.schedule(at, cx);
+    }
+
+    /// Makes sure that [`check`](Self::check) is called at `at`, or before.
+    pub(super) fn schedule(&mut self, at: u64, cx: &mut Cx) {
+        if at < self.check_at {
+            self.check_at = at;
+            cx.wheel.insert(at, self.peer.token);
+        }
+    }
+
+    /// Looks at all deadlines. The wheel may call more often than was asked for.
+    pub(crate) fn check(&mut self, cx: &mut Cx) {
+        if cx.now < self.check_at {
+            return;
+        }
+        self.check_at = u64::MAX;
+        let next = match self.check_closing(cx) {
+            Some(next) => next,
+            None => self.check_open(cx),
+        };
+        let next = next.min(self.check_job(cx).unwrap_or(u64::MAX));
+        if !self.is_finished() && next < u64::MAX {
+            self.schedule(next, cx);
+        }
+        self.pump(cx);
+    }
+
+    /// The deadlines of an open connection. Returns the next one.
+    fn check_open(&mut self, cx: &mut Cx) -> u64 {
+        let mut next = u64::MAX;
+        if let Some(at) = self.drain_at {
+            if at <= cx.now {
+                self.close(Ending::new(Cause::ServerShutdown, "the server is stopping"), cx);
+                return self.closing_deadline();
+            }
+            next = at;
+        }
+        if let Some(since) = self.blocked {
+            let at = since + cx.engine.limits().write.duration().as_millis() as u64;
+            if at <= cx.now {
+                self.close(Ending::new(Cause::SlowConsumer, "nothing was read for the write time-out"), cx);
+                return self.closing_deadline();
+            }
+            next = next.min(at);
+        }
+        next.min(self.check_keepalive(cx))
+    }
+
+    /// Pings a silent client, and gives up one that stays silent. Returns the next deadline.
+    fn check_keepalive(&mut self, cx: &mut Cx) -> u64 {
+        let (interval, timeout) = (cx.keepalive_interval(), cx.keepalive_timeout());
+        let Some(pinged) = self.pinged else {
+            let due = self.heard + interval;
+            if due > cx.now {
+                return due;
+            }
+            self.pinged = Some(cx.now);
+            self.push_control(ws::frame(OpCode::Ping, b""), cx);
+            return cx.now + timeout;
+        };
+        if pinged + timeout > cx.now {
+            return pinged + timeout;
+        }
+        // Something may wait unread, because the server itself was busy, or paused: then the
+        // client is alive. It is judged by what is there, not by when it was read.
+        if self.transport.has_unread() {
+            self.readable = true;
+            self.heard = cx.now;
+            self.pinged = None;
+            return cx.now + interval;
+        }
+        self.close(Ending::new(Cause::KeepaliveTimeout, "nothing was heard from the client"), cx);
+        self.closing_deadline()
+    }
+
+    /// Gives up application code that takes too long. Returns the next deadline.
+    fn check_job(&mut self, cx: &mut Cx) -> Option<u64> {
+        if let Some(running) = self.lane.take_overdue(cx.now) {
+            running.abort.abort();
+            self.on_job_failed(running.job, Failed::TimedOut, cx);
+        }
+        self.lane.deadline()
+    }
+}
