@@ -43,15 +43,10 @@ fn text(event: &Event) -> Option<String> {
                 Change::Error(failure) => {
                     Some(format!("connection error occurred: {}", escape(&failure.message)))
                 }
-                Change::Subscribed(topic) => Some(format!("{id} subscribed to {}", escape(topic))),
-                Change::Unsubscribed(topic) => Some(format!("{id} unsubscribed from {}", escape(topic))),
+                Change::Subscribed(_) | Change::Unsubscribed(_) => None,
             }
         }
-        Body::Rejected(rejection) => {
-            Some(format!("connection rejected: {}: {}", rejection.cause, escape(&rejection.reason)))
-        }
-        Body::Launched(_) => None,
-        Body::Stopping(_) => Some("Stopping Clank".to_owned()),
+        Body::Rejected(_) | Body::Launched(_) | Body::Stopping(_) => None,
     }
 }
 
