@@ -48,3 +48,8 @@ pub use rpc::{Call, Procedures, RpcError, Service};
 pub use runtime::Body;
 pub use server::Server;
 pub use topic::{Audience, Event, Forward, Permit, Publication, Topic, TopicHandler};
+
+/// The code in the guides compiles, and does what it says.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/library.md")]
+mod guide {}

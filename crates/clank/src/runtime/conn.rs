@@ -332,7 +332,7 @@ impl Conn {
         self.close(ending, cx);
     }
 
-    /// A flush ended with the socket full. Where another worker flushed, that may be over by now.
+    /// A flush ended with the socket full. When another worker says so, it may be so no longer.
     pub(crate) fn on_blocked(&mut self, cx: &mut Cx) {
         if self.blocked.is_none() && self.peer.is_blocked() {
             self.blocked = Some(cx.now);
@@ -340,9 +340,12 @@ impl Conn {
         }
     }
 
-    /// A flush ended with nothing left to write.
+    /// A flush ended with nothing left to write. When another worker says so, it may be so no
+    /// longer.
     pub(crate) fn on_flushed(&mut self, cx: &mut Cx) {
-        self.blocked = None;
+        if !self.peer.is_blocked() {
+            self.blocked = None;
+        }
         let dropped = self.peer.take_dropped();
         if dropped > 0 {
             self.fail(
@@ -396,13 +399,8 @@ impl Conn {
         }
     }
 
-    /// Tells listeners of an error that the connection survives. Once its end has been told it is
-    /// logged: nothing comes after `disconnected`.
+    /// Tells listeners of an error that the connection survives.
     pub(super) fn fail(&mut self, kind: ErrorKind, message: &str, cx: &mut Cx) {
-        if self.has_said_farewell() {
-            let resource_id = self.connection().resource_id();
-            return tracing::error!(resource_id, %kind, message, "an error after the end of a connection");
-        }
         let survived = self.closing.is_none();
         tracing::debug!(resource_id = self.connection().resource_id(), %kind, message, "client error");
         self.tell(Change::Error(Box::new(Failure { kind, message: message.into(), survived })), cx);

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Instant, SystemTime};
 
 use clank_core::event::{Body, Event as Record, Headers, Origin, RequestFacts, Timestamp};
@@ -22,7 +22,7 @@ use super::hub::{Hub, Member, NotSubscribed};
 use super::mailbox::{Command, Mailbox};
 use super::outbound::{Bounds, OnOverflow};
 use super::peer::Peer;
-use super::sync::lock;
+use super::sync::{Mutex, lock};
 use super::threads::Threads;
 use super::turn::{Fanout, Turn};
 use crate::config::{Application, Settings};

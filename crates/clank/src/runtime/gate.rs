@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clank_core::cause::Cause;
 use clank_core::limits::Limits;
 
-use super::sync::lock;
+use super::sync::atomic::{AtomicUsize, Ordering};
+use super::sync::{Mutex, lock};
 
 /// Counts unfinished handshakes and open connections against their limits.
 #[derive(Default)]

@@ -8,12 +8,12 @@
 //! This file is a hot path: publishing takes two locks, allocates nothing and copies no event.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use clank_core::subscription::{Audience, Deliver, Subscription};
 
-use super::sync::{Mutex, lock};
+use super::sync::{Mutex, RandomState, lock};
 
 const SHARDS: usize = 64;
 
@@ -118,14 +118,15 @@ impl<M: Member> Hub<M> {
         true
     }
 
-    /// Ends all subscriptions of a member that closes, and lets it have no more. Returns their
-    /// topics.
+    /// Ends all subscriptions of a member that closes, and lets it have no more. Returns the
+    /// topics of those that no [`unsubscribe`](Self::unsubscribe) has ended at the same time.
     pub(crate) fn leave(&self, member: &M) -> Vec<Arc<Cell<M>>> {
-        let topics = lock(member.held()).close();
-        for cell in &topics {
-            lock(&cell.state).members.remove(member.id());
+        let mut topics = lock(member.held()).close();
+        topics.retain(|cell| {
+            let left = lock(&cell.state).members.remove(member.id()).is_some();
             self.forget_if_empty(cell);
-        }
+            left
+        });
         topics
     }
 

@@ -3,15 +3,14 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Wake, Waker};
 
 use super::adopt::Adopted;
 use super::job::Done;
 use super::peer::Peer;
 use super::slots::Token;
-use super::sync::lock;
+use super::sync::atomic::{AtomicBool, Ordering};
+use super::sync::{Mutex, lock};
 
 /// What a worker is asked to do.
 pub(crate) enum Command {
@@ -27,6 +26,9 @@ pub(crate) enum Command {
     Sealed(Token),
     /// The socket of this connection takes no more.
     Blocked(Token),
+    /// Everything is written to this connection, whose socket had been full, or for which events
+    /// had been dropped.
+    Recovered(Token),
     /// Close this connection, as the application asks.
     Close { token: Token, code: u16, reason: Box<str> },
     /// Poll what is pending on this connection.

@@ -33,6 +33,8 @@ mod hub;
 mod job;
 mod lane;
 mod mailbox;
+#[cfg(all(test, feature = "shuttle"))]
+mod model;
 mod notify;
 mod outbound;
 mod peer;

@@ -128,11 +128,20 @@ enum State {
     Closed,
 }
 
+/// What may still be queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Intake {
+    Open,
+    /// There was no room: only the last frame may follow.
+    Overflowed,
+    /// The last frame is in the queue: nothing may follow it.
+    Sealed,
+}
+
 #[derive(Debug)]
 struct Inner {
     state: State,
-    /// The last frame is in the queue: nothing may follow it.
-    sealed: bool,
+    intake: Intake,
     /// The owner wants to hear when the queue is empty again.
     lagging: bool,
     /// The socket became writable while a flush was under way.
@@ -156,7 +165,7 @@ impl Outbound {
     pub(crate) fn new() -> Self {
         Self(Mutex::new(Inner {
             state: State::Idle,
-            sealed: false,
+            intake: Intake::Open,
             lagging: false,
             rearmed: false,
             queue: VecDeque::new(),
@@ -178,15 +187,16 @@ impl Outbound {
         bounds: &Bounds,
     ) -> Push {
         let mut inner = lock(&self.0);
-        if inner.sealed || inner.state == State::Closed {
+        if inner.is_closed() {
             return Push::Closed;
         }
         if !inner.has_room(frame.len(), bounds) {
             if on_overflow == OnOverflow::Drop {
                 inner.dropped = inner.dropped.saturating_add(1);
+                inner.lagging = true;
                 return Push::Dropped;
             }
-            inner.sealed = true;
+            inner.intake = Intake::Overflowed;
             return Push::Overflow;
         }
         inner.sent.messages += 1;
@@ -197,23 +207,19 @@ impl Outbound {
     /// Appends a control frame, which has its place whatever the bound: its owner sends few.
     pub(crate) fn push_control(&self, frame: Bytes, bounds: &Bounds) -> Push {
         let mut inner = lock(&self.0);
-        if inner.sealed || inner.state == State::Closed {
+        if inner.is_closed() {
             return Push::Closed;
         }
         inner.append(frame, bounds)
     }
 
-    /// Appends the last frame, whatever the bound, and lets nothing follow it. What waits for a
-    /// blocked socket gives way to it, but for a frame that is written in part.
+    /// Appends the last frame, whatever the bound, and lets nothing follow it.
     pub(crate) fn seal(&self, last: Option<Bytes>, bounds: &Bounds) -> Push {
         let mut inner = lock(&self.0);
         if inner.state == State::Closed {
             return Push::Closed;
         }
-        if inner.state == State::Blocked {
-            inner.give_way(bounds);
-        }
-        inner.sealed = true;
+        inner.intake = Intake::Sealed;
         match last {
             Some(frame) => inner.append(frame, bounds),
             None if inner.state == State::Idle => {
@@ -314,6 +320,10 @@ impl Outbound {
 }
 
 impl Inner {
+    fn is_closed(&self) -> bool {
+        self.intake != Intake::Open || self.state == State::Closed
+    }
+
     fn has_room(&self, bytes: usize, bounds: &Bounds) -> bool {
         if self.waiting == 0 {
             return true;
@@ -352,7 +362,7 @@ impl Inner {
         if self.queue.is_empty() {
             self.state = State::Idle;
             return Err(match std::mem::take(&mut self.lagging) {
-                _ if self.sealed => Flushed::Sealed,
+                _ if self.intake == Intake::Sealed => Flushed::Sealed,
                 true => Flushed::Recovered,
                 false => Flushed::Idle,
             });
@@ -377,14 +387,6 @@ impl Inner {
             self.queue = batch.frames;
             self.offset = batch.offset;
         }
-    }
-
-    /// Drops all frames of which nothing is written yet.
-    fn give_way(&mut self, bounds: &Bounds) {
-        self.discharge(bounds);
-        self.queue.truncate(usize::from(self.offset > 0));
-        self.waiting = self.queue.iter().map(Bytes::len).sum::<usize>() - self.offset;
-        self.charge(bounds);
     }
 
     fn charge(&mut self, bounds: &Bounds) {

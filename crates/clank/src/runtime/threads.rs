@@ -7,13 +7,13 @@
 use std::future::Future;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 
-use super::sync::lock;
+use super::sync::{Mutex, lock};
 
 /// Threads that application code has at least: one that blocks shall not stop the others.
 const THREADS: usize = 8;
@@ -111,7 +111,7 @@ fn make() -> io::Result<Runtime> {
         .build()
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "shuttle")))]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use std::sync::mpsc;

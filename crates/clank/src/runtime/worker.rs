@@ -232,6 +232,7 @@ impl Worker {
             Command::Overflowed(token) => self.with(token, Conn::on_overflow),
             Command::Sealed(token) => self.with(token, |conn, _| conn.on_sealed()),
             Command::Blocked(token) => self.with(token, Conn::on_blocked),
+            Command::Recovered(token) => self.with(token, Conn::on_flushed),
             Command::Close { token, code, reason } => {
                 self.with(token, |conn, cx| {
                     conn.close(Ending::new(Cause::ServerClosed, &reason).code(code), cx);
@@ -409,8 +410,9 @@ impl Worker {
             }
             Flushed::Blocked => self.tell_owner(peer, Command::Blocked(peer.token)),
             Flushed::Sealed => self.tell_owner(peer, Command::Sealed(peer.token)),
+            Flushed::Recovered => self.tell_owner(peer, Command::Recovered(peer.token)),
             // The owner finds out by reading.
-            Flushed::Recovered | Flushed::Failed(_) => self.tell_owner(peer, Command::Wake(peer.token)),
+            Flushed::Failed(_) => self.tell_owner(peer, Command::Wake(peer.token)),
         }
     }
 
