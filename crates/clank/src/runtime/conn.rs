@@ -399,8 +399,13 @@ impl Conn {
         }
     }
 
-    /// Tells listeners of an error that the connection survives.
+    /// Tells listeners of an error that the connection survives. Once its end has been told it is
+    /// logged: nothing comes after `disconnected`.
     pub(super) fn fail(&mut self, kind: ErrorKind, message: &str, cx: &mut Cx) {
+        if self.has_said_farewell() {
+            let resource_id = self.connection().resource_id();
+            return tracing::error!(resource_id, %kind, message, "an error after the end of a connection");
+        }
         let survived = self.closing.is_none();
         tracing::debug!(resource_id = self.connection().resource_id(), %kind, message, "client error");
         self.tell(Change::Error(Box::new(Failure { kind, message: message.into(), survived })), cx);
