@@ -129,3 +129,76 @@ impl Admission {
         self
     }
 }
+
+#[cfg(all(test, not(feature = "shuttle")))]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use http::header::{COOKIE, HeaderValue};
+    use serde_json::json;
+
+    use super::*;
+
+    fn request(cookies: &[&'static str]) -> ConnectRequest {
+        let mut headers = HeaderMap::new();
+        for line in cookies {
+            headers.append(COOKIE, HeaderValue::from_bytes(line.as_bytes()).unwrap());
+        }
+        ConnectRequest(Arc::new(Parts {
+            resource_id: ResourceId::FIRST,
+            connection_id: ConnectionId::new(0, &[0; 10]),
+            remote: None,
+            uri: Uri::from_static("/chat?room=1"),
+            headers,
+            protocol: "wamp",
+        }))
+    }
+
+    #[test]
+    fn cookies_are_found_by_their_whole_name() {
+        let cases: [(&[&str], Option<&str>); 12] = [
+            (&[], None),
+            (&[""], None),
+            (&["user=anna"], Some("anna")),
+            (&["a=1; user=anna; b=2"], Some("anna")),
+            (&["a=1;user=anna"], Some("anna")),
+            (&["a=1", "user=anna"], Some("anna")),
+            (&["user=anna; user=ben"], Some("anna")),
+            (&["user="], Some("")),
+            (&["user=a=b=="], Some("a=b==")),
+            (&["user=\"anna\""], Some("\"anna\"")),
+            (&["superuser=anna; user; USER=anna; a=user=anna"], None),
+            (&["\u{e9}=1", "user=anna"], Some("anna")),
+        ];
+        for (cookies, expected) in cases {
+            assert_eq!(request(cookies).cookie("user"), expected, "{cookies:?}");
+        }
+    }
+
+    #[test]
+    fn a_request_tells_path_and_query_apart() {
+        let request = request(&[]);
+        assert_eq!((request.path(), request.query()), ("/chat", Some("room=1")));
+        assert_eq!((request.resource_id(), request.protocol(), request.remote_addr()), (1, "wamp", None));
+    }
+
+    #[test]
+    fn answers_are_taken_together() {
+        let first = Admission::accept().identity("anna").attribute("plan", "gold").unwrap();
+        let second = Admission::accept().attribute("plan", "free").unwrap().attribute("n", &1).unwrap();
+        let both = first.and(second);
+        assert_eq!(both.identity, Some(Identity::new("anna")), "a later listener need not know it");
+        assert_eq!(Value::from(both.attributes.clone()), json!({"plan": "free", "n": 1}));
+        let renamed = both.and(Admission::accept().identity("ben"));
+        assert_eq!(renamed.identity, Some(Identity::new("ben")));
+        let refused = renamed.and(Admission::reject(StatusCode::FORBIDDEN, "no"));
+        let refusal = refused.refusal.unwrap();
+        assert_eq!((refusal.status, &*refusal.reason), (StatusCode::FORBIDDEN, "no"));
+    }
+
+    #[test]
+    fn an_attribute_has_to_be_json() {
+        let map = std::collections::HashMap::from([(vec![1], 1)]);
+        assert!(Admission::accept().attribute("map", &map).is_err());
+    }
+}

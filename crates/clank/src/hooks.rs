@@ -52,3 +52,85 @@ pub(crate) fn is_present_3<S: 'static, A: 'static, B: 'static, C: 'static, T: 's
 ) -> bool {
     TypeId::of::<F>() != TypeId::of::<Absent<T>>()
 }
+
+#[cfg(all(test, not(feature = "shuttle")))]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+    use crate::listener::{self, ClientEventListener, ErasedListener};
+    use crate::topic::{self, ErasedTopicHandler, TopicHandler};
+    use crate::{Admission, ClientEvent, ConnectRequest, Connection, EventKind, Forward, Publication, Topic};
+
+    /// Leaves everything out.
+    struct Nothing;
+    impl ClientEventListener for Nothing {}
+    impl TopicHandler for Nothing {}
+
+    /// Has some methods, written in all the ways there are.
+    struct Some;
+
+    impl ClientEventListener for Some {
+        async fn on_client_connect(&self, _: &ClientEvent) -> Result {
+            Ok(())
+        }
+
+        fn on_client_disconnect(&self, _: &ClientEvent) -> impl Future<Output = Result> + Send {
+            std::future::ready(Ok(()))
+        }
+
+        async fn on_client_connecting(&self, _: &ConnectRequest) -> Result<Admission> {
+            Ok(Admission::accept())
+        }
+    }
+
+    impl TopicHandler for Some {
+        async fn on_subscribe(&self, _: &Connection, _: &Topic) -> Result {
+            // The same answer as of one that was left out, by a future of another type.
+            Absent::new().await
+        }
+    }
+
+    fn heard(listener: &dyn ErasedListener) -> Vec<EventKind> {
+        EventKind::ALL.into_iter().filter(|kind| listener.hooks().hears(*kind)).collect()
+    }
+
+    fn handled(handler: &dyn ErasedTopicHandler) -> [bool; 4] {
+        let hooks = handler.hooks();
+        [hooks.may_subscribe, hooks.subscribe, hooks.unsubscribe, hooks.publish]
+    }
+
+    #[test]
+    fn what_was_left_out_is_known_without_a_call() {
+        assert_eq!(heard(&listener::Erased(Nothing)), []);
+        assert!(!listener::Erased(Nothing).hooks().decides());
+        assert_eq!(handled(&topic::Erased(Nothing)), [false; 4]);
+    }
+
+    #[test]
+    fn what_was_written_is_present_however_it_was_written() {
+        assert_eq!(heard(&listener::Erased(Some)), [EventKind::Connected, EventKind::Disconnected]);
+        assert!(listener::Erased(Some).hooks().decides());
+        assert_eq!(handled(&topic::Erased(Some)), [false, true, false, false]);
+    }
+
+    #[test]
+    fn closures_are_one_method() {
+        let publish = |_: Connection, _: Topic, _: Publication| async { Ok(Forward::Nothing) };
+        assert_eq!(handled(&topic::Erased(publish)), [false, false, false, true]);
+        for kind in EventKind::ALL {
+            let closure = listener::Closure { kind, call: |_| async { Ok(()) } };
+            assert_eq!(heard(&closure), [kind]);
+            assert!(!closure.hooks().decides());
+        }
+        let decider = listener::Decider(|_| async { Ok(Admission::accept()) });
+        assert!(decider.hooks().decides());
+        assert_eq!(heard(&decider), []);
+    }
+
+    #[tokio::test]
+    async fn what_was_left_out_answers_by_default() {
+        assert!(Absent::<()>::new().await.is_ok());
+        assert_eq!(Absent::<topic::Permit>::new().await.unwrap(), topic::Permit::Granted);
+    }
+}

@@ -284,3 +284,103 @@ impl Listeners {
         self.0.iter().filter(|listener| listener.hooks.decides())
     }
 }
+
+#[cfg(all(test, not(feature = "shuttle")))]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use std::sync::Mutex;
+
+    use clank_core::event::{Body, Event as Record, Launched, Origin, Stopping, Timestamp};
+    use clank_core::id::RunId;
+
+    use super::*;
+
+    fn closure(kind: Kind) -> Arc<dyn ErasedListener> {
+        Arc::new(Closure { kind, call: |_| async { Ok(()) } })
+    }
+
+    fn decider() -> Arc<dyn ErasedListener> {
+        Arc::new(Decider(|_| async { Ok(Admission::accept()) }))
+    }
+
+    /// The priorities of those who hear of `kind`, in the order of the calls.
+    fn called(listeners: &Listeners, kind: Kind) -> Vec<i32> {
+        let mut at = 0;
+        let mut next = || {
+            let (index, registration) = listeners.next(kind, at)?;
+            at = index + 1;
+            Some(registration.options.priority)
+        };
+        std::iter::from_fn(&mut next).collect()
+    }
+
+    #[test]
+    fn higher_priorities_are_called_first_and_equal_ones_in_order() {
+        let mut listeners = Listeners::default();
+        assert!(listeners.next(Kind::Connected, 0).is_none());
+        for (kind, priority) in [
+            (Kind::Connected, 0),
+            (Kind::Error, 5),
+            (Kind::Connected, 10),
+            (Kind::Connected, -10),
+            (Kind::Connected, 10),
+        ] {
+            listeners.add(closure(kind), ListenerOptions::new().priority(priority));
+        }
+        assert_eq!(called(&listeners, Kind::Connected), [10, 10, 0, -10]);
+        assert_eq!(called(&listeners, Kind::Error), [5]);
+        assert!(called(&listeners, Kind::Stopping).is_empty());
+
+        let mut equal = Listeners::default();
+        let (first, second) = (closure(Kind::Error), closure(Kind::Error));
+        equal.add(Arc::clone(&first), ListenerOptions::new());
+        equal.add(second, ListenerOptions::new().inline());
+        let (index, found) = equal.next(Kind::Error, 0).unwrap();
+        assert!(index == 0 && Arc::ptr_eq(&found.listener, &first));
+        assert!(equal.next(Kind::Error, 1).unwrap().1.options.inline);
+    }
+
+    #[test]
+    fn deciders_are_asked_in_their_order() {
+        let mut listeners = Listeners::default();
+        listeners.add(decider(), ListenerOptions::new());
+        listeners.add(closure(Kind::Connected), ListenerOptions::new());
+        listeners.add(decider(), ListenerOptions::new().priority(1));
+        let priorities: Vec<i32> = listeners.deciders().map(|decider| decider.options.priority).collect();
+        assert_eq!(priorities, [1, 0]);
+    }
+
+    /// Remembers what it heard.
+    struct Remembers(Arc<Mutex<Vec<&'static str>>>);
+
+    impl ClientEventListener for Remembers {
+        async fn on_server_launched(&self, event: &ServerEvent) -> Result {
+            self.0.lock().unwrap().push(event.record().kind().name());
+            Ok(())
+        }
+
+        async fn on_server_stopping(&self, event: &ServerEvent) -> Result {
+            event.stop_propagation();
+            Err(crate::Error::new(event.record().kind().name()))
+        }
+    }
+
+    #[tokio::test]
+    async fn each_kind_reaches_its_own_method() {
+        let heard = Arc::default();
+        let listener: Arc<dyn ErasedListener> = Arc::new(Erased(Remembers(Arc::clone(&heard))));
+        let origin = Origin { node: "test".parse().unwrap(), run: RunId::new(0, &[0; 10]) };
+        let told = |body| {
+            Told::new(Record { time: Timestamp::from_unix_micros(0), origin: origin.clone(), body }, None)
+        };
+        let launched = told(Body::Launched(Launched { address: "".into(), previous: None }));
+        Arc::clone(&listener).tell(Arc::clone(&launched)).await.unwrap();
+        assert!(!launched.is_stopped());
+        assert_eq!(*heard.lock().unwrap(), ["clank.server.launched"]);
+        let stopping = told(Body::Stopping(Stopping { open: 0 }));
+        let failed = listener.tell(Arc::clone(&stopping)).await.unwrap_err();
+        assert_eq!(failed.to_string(), "clank.server.stopping");
+        assert!(stopping.is_stopped());
+    }
+}

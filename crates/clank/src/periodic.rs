@@ -90,3 +90,34 @@ fn until_next(cron: &Cron) -> Option<Duration> {
     let next = cron.find_next_occurrence(&now, false).ok()?;
     Some(Duration::try_from(next.duration_since(&now)).unwrap_or_default())
 }
+
+#[cfg(all(test, not(feature = "shuttle")))]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+
+    #[test]
+    fn schedules_are_read() {
+        let every = Schedule::Every(Duration::ZERO).parse().unwrap();
+        assert!(matches!(every, Times::Every(interval) if interval == Duration::from_millis(1)));
+        assert!(matches!(Schedule::Cron("*/5 * * * *".into()).parse(), Ok(Times::Cron(_))));
+        for expression in ["", "* * *", "61 * * * *", "whenever"] {
+            match Schedule::Cron(expression.into()).parse() {
+                Err(StartError::Cron { expression: told, message }) => {
+                    assert_eq!(told, expression);
+                    assert!(!message.is_empty());
+                }
+                _ => panic!("{expression} is no schedule"),
+            }
+        }
+    }
+
+    #[test]
+    fn the_next_time_is_within_the_expressions_period() {
+        let wait = |expression| until_next(&Cron::from_str(expression).unwrap());
+        assert!(wait("* * * * *").unwrap() <= Duration::from_secs(60));
+        assert!(wait("0 0 * * *").unwrap() <= Duration::from_secs(24 * 60 * 60));
+        assert_eq!(wait("0 0 30 2 *"), None, "there is no such day");
+    }
+}

@@ -252,3 +252,131 @@ where
         })
     }
 }
+
+#[cfg(all(test, not(feature = "shuttle")))]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use serde::Deserialize;
+    use serde_json::json;
+
+    use super::*;
+
+    fn call(params: &str) -> Call {
+        Call { caller: None, uri: "sample/add".into(), params: Bytes::copy_from_slice(params.as_bytes()) }
+    }
+
+    /// What `P` makes of the parameters: its value, or the error's code and description.
+    fn read<P: DeserializeOwned + fmt::Debug>(params: &str) -> String {
+        match call(params).params::<P>() {
+            Ok(value) => format!("{value:?}"),
+            Err(error) => format!("{} {error}", error.code),
+        }
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "they are read by `Debug`")]
+    struct Point {
+        x: i32,
+        #[serde(default)]
+        y: i32,
+    }
+
+    #[test]
+    fn parameters_are_read_into_the_type_that_is_asked_for() {
+        assert_eq!(read::<Vec<i64>>("[1,2]"), "[1, 2]");
+        assert_eq!(read::<Vec<i64>>("[]"), "[]");
+        assert_eq!(read::<(i64, String)>(r#"[1,"a"]"#), r#"(1, "a")"#);
+        assert_eq!(read::<Point>(r#"{"x":1,"z":3}"#), "Point { x: 1, y: 0 }");
+        assert_eq!(read::<Point>("[1,2]"), "Point { x: 1, y: 2 }");
+        assert_eq!(read::<Value>("[[1]]"), "Array [Array [Number(1)]]");
+    }
+
+    #[test]
+    fn no_parameters_fit_what_needs_none() {
+        assert_eq!(read::<()>("[]"), "()");
+        assert_eq!(read::<Option<Point>>("[]"), "None");
+        assert_eq!(read::<Option<Point>>(r#"{"x":1}"#), "Some(Point { x: 1, y: 0 })");
+        assert_eq!(read::<Option<Vec<i64>>>("[]"), "Some([])", "a list that is there is no list left out");
+        assert_eq!(read::<[i64; 0]>("[]"), "[]");
+    }
+
+    #[test]
+    fn parameters_that_do_not_fit_are_the_callers_error() {
+        let cases = [
+            (
+                read::<Vec<i64>>(r#"[1,"a"]"#),
+                r#"400 invalid parameters: invalid type: string "a", expected i64"#,
+            ),
+            (read::<(i64, i64)>("[1]"), "400 invalid parameters: invalid length 1"),
+            (read::<Point>("{}"), "400 invalid parameters: missing field `x`"),
+            (read::<Point>("[]"), "400 invalid parameters: invalid length 0"),
+            (read::<()>("[1]"), "400 invalid parameters: invalid type"),
+        ];
+        for (error, begins) in cases {
+            assert!(error.starts_with(begins), "{error}");
+        }
+    }
+
+    #[test]
+    fn details_hold_code_uri_parameters_and_what_was_added() {
+        let error = RpcError::new("no").code(418).detail("why", "tea").detail("rpc", "mine");
+        let details = error.to_details(&call("[1]")).as_payload().to_value().unwrap();
+        assert_eq!(details, json!({"code": 418, "rpc": "mine", "params": [1], "why": "tea"}));
+        let details = RpcError::new("no").to_details(&call("{}")).as_payload().to_value().unwrap();
+        assert_eq!(details, json!({"code": 500, "rpc": "sample/add", "params": {}}));
+    }
+
+    struct Sample;
+
+    impl Sample {
+        async fn add(self: Arc<Self>, _: Call, terms: Vec<i64>) -> Result<i64, RpcError> {
+            Ok(terms.iter().sum())
+        }
+
+        async fn fail(self: Arc<Self>, call: Call, (): ()) -> Result<(), RpcError> {
+            Err(RpcError::new(call.uri()).code(1))
+        }
+
+        async fn no_json(self: Arc<Self>, _: Call, (): ()) -> Result<HashMap<Vec<u8>, u8>, RpcError> {
+            Ok(HashMap::from([(vec![1], 1)]))
+        }
+    }
+
+    impl Service for Sample {
+        fn procedures(procedures: &mut Procedures<Self>) {
+            procedures.add("add", Self::add).add_inline("fail", Self::fail).add("no_json", Self::no_json);
+        }
+    }
+
+    async fn answer(service: Arc<dyn ErasedService>, method: &str, params: &str) -> Result<Value, RpcError> {
+        Ok(service.call(method, call(params)).await?.as_payload().to_value().unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_service_answers_by_the_names_it_gave() {
+        let service: Arc<dyn ErasedService> = Arc::new(Erased::new(Sample));
+        let inline = ["add", "fail", "new"].map(|method| service.inline(method));
+        assert_eq!(inline, [Some(false), Some(true), None]);
+        assert_eq!(answer(Arc::clone(&service), "add", "[1,2]").await, Ok(json!(3)));
+        assert_eq!(answer(Arc::clone(&service), "new", "[]").await, Err(RpcError::not_found()));
+        let failed = answer(Arc::clone(&service), "fail", "[]").await;
+        assert_eq!(failed, Err(RpcError::new("sample/add").code(1)));
+        let unfit = answer(Arc::clone(&service), "add", "[null]").await.unwrap_err();
+        assert_eq!(unfit.code, 400);
+        let no_json = answer(service, "no_json", "[]").await.unwrap_err();
+        assert!(no_json.description().starts_with("result is no JSON: "), "{no_json}");
+        assert_eq!(no_json.code, 500);
+    }
+
+    #[tokio::test]
+    async fn a_closure_is_given_every_method() {
+        let closure = |method: String, call: Call| async move {
+            let params: Value = call.params()?;
+            Ok(json!([method, params]))
+        };
+        let service: Arc<dyn ErasedService> = Arc::new(Closure(closure));
+        assert_eq!(service.inline("any"), Some(false));
+        assert_eq!(answer(service, "any", "[1]").await, Ok(json!(["any", [1]])));
+    }
+}

@@ -122,16 +122,18 @@ pub(crate) fn start(
     let periodic = periodic.collect::<Result<Vec<_>, StartError>>()?;
     let (listeners, addresses) = listen(&settings.addresses)?;
     let engine = Engine::new(settings, application, Threads::new(runtime)?);
-    let workers = start_workers(&engine, listeners)?;
     let control = Arc::new(Control {
         asked: AtomicUsize::new(0),
         changed: Notify::new(),
         finished: Notify::new(),
         is_finished: false.into(),
-        workers: Mutex::new(workers),
+        workers: Mutex::default(),
     });
-    let handle = Handle { engine, control };
-    launch(&handle, &addresses)?;
+    let server = Server { handle: Handle { engine, control }, addresses };
+    let handle = &server.handle;
+    // Before the first client can be told of.
+    launch(handle, &server.addresses)?;
+    *lock(&handle.control.workers) = start_workers(&handle.engine, listeners)?;
     for (times, task) in periodic {
         let clank = handle.clone();
         handle.engine.threads.spawn(async move {
@@ -142,7 +144,7 @@ pub(crate) fn start(
             }
         });
     }
-    Ok(Server { handle, addresses })
+    Ok(server)
 }
 
 /// Tells that the server is there, and sees to it that it can be ended: by a thread of its own,

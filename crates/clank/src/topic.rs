@@ -120,8 +120,8 @@ fn resource_ids<'a>(connections: impl IntoIterator<Item = &'a Connection>) -> Co
 /// }
 /// ```
 pub trait TopicHandler: Send + Sync + 'static {
-    /// May `connection` subscribe? It is asked before the client becomes a member. `Ok(false)`
-    /// and an error refuse; WAMP v1 has no message that would tell the client.
+    /// May `connection` subscribe? It is asked before the client becomes a member. An error
+    /// refuses too; WAMP v1 has no message that would tell the client.
     fn may_subscribe(
         &self,
         connection: &Connection,
@@ -324,5 +324,76 @@ impl<H: TopicHandler> ErasedTopicHandler for Erased<H> {
         publication: Publication,
     ) -> BoxFuture<Result<Forward>> {
         Box::pin(async move { self.0.on_publish(&connection, &topic, &publication).await })
+    }
+}
+
+#[cfg(all(test, not(feature = "shuttle")))]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use clank_core::limits::Limits;
+
+    use super::*;
+    use crate::runtime::fixtures;
+
+    fn connections(engine: &Arc<Engine>, count: u64) -> Vec<Connection> {
+        (1..=count).map(|id| Connection(fixtures::peer(engine, id, None))).collect()
+    }
+
+    fn topic(engine: &Arc<Engine>) -> Topic {
+        Topic::new(Uri::parse("acme/a".to_owned(), 100).unwrap(), Arc::clone(engine))
+    }
+
+    /// Who has been sent something since the last look.
+    fn receivers(connections: &[Connection], before: &[u64]) -> Vec<u64> {
+        let sent = connections.iter().zip(before).filter(|(to, before)| to.0.sent().messages > **before);
+        sent.map(|(to, _)| to.resource_id()).collect()
+    }
+
+    #[tokio::test]
+    async fn an_audience_is_subscribers_and_eligible_without_excluded() {
+        let engine = fixtures::engine(Limits::DEFAULT);
+        let (all, topic) = (connections(&engine, 4), topic(&engine));
+        // The fourth is no subscriber.
+        all[..3].iter().for_each(|connection| assert!(topic.add(connection)));
+        let cases: [(Audience, &[u64]); 6] = [
+            (Audience::everyone(), &[1, 2, 3]),
+            (Audience::everyone().exclude(&all[..1]), &[2, 3]),
+            (Audience::everyone().eligible(&all[1..]), &[2, 3]),
+            (Audience::everyone().eligible(&all[..2]).exclude(&all[..1]), &[2]),
+            (Audience::everyone().eligible([]), &[]),
+            (Audience::everyone().exclude(&all), &[]),
+        ];
+        for (audience, expected) in cases {
+            let before: Vec<u64> = all.iter().map(|connection| connection.0.sent().messages).collect();
+            topic.broadcast_to("hello", &audience).unwrap();
+            assert_eq!(receivers(&all, &before), expected, "{audience:?}");
+        }
+        topic.send(&all[3], "hello").unwrap();
+        assert_eq!(all[3].0.sent().messages, 1, "subscribed or not");
+    }
+
+    #[tokio::test]
+    async fn the_application_adds_and_removes_members() {
+        let engine = fixtures::engine(Limits::DEFAULT);
+        let (all, topic) = (connections(&engine, 2), topic(&engine));
+        assert!(topic.add(&all[0]));
+        assert!(!topic.add(&all[0]), "it was there before");
+        assert!(topic.add(&all[1]));
+        assert_eq!((topic.count(), topic.members().len()), (2, 2));
+        assert!(topic.remove(&all[0]) && !topic.remove(&all[0]));
+        assert!(!topic.has(&all[0]) && topic.has(&all[1]));
+        assert_eq!(topic.members(), [all[1].clone()]);
+        engine.hub.leave(&all[1].0);
+        assert!(!topic.add(&all[1]), "it is gone");
+        assert_eq!(engine.hub.topics(), 0);
+    }
+
+    #[test]
+    fn an_event_has_to_be_json() {
+        assert!(Event::new(&std::collections::HashMap::from([(vec![1], 1)])).is_err());
+        let event = Event::new(&[1, 2]).unwrap();
+        assert_eq!(event.parse::<Vec<u8>>().unwrap(), [1, 2]);
+        assert!(event.parse::<String>().is_err());
     }
 }

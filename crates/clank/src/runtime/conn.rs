@@ -85,8 +85,10 @@ pub(crate) struct Conn {
     holds: usize,
     /// There may be something to read.
     pub(crate) readable: bool,
-    /// Its publications are still being flushed: it is not read until they are.
-    paused: bool,
+    /// The client has ended its direction: what there is to read is read to the end.
+    pub(crate) ended: bool,
+    /// How many of its publications are still being flushed: it is not read until all are written.
+    paused: u32,
     pub(super) closing: Option<Box<Closing>>,
 }
 
@@ -133,7 +135,8 @@ impl Conn {
             tickets: 0,
             holds: 0,
             readable: true,
-            paused: false,
+            ended: false,
+            paused: 0,
             closing: None,
         };
         conn.greet(response, cx);
@@ -179,6 +182,12 @@ impl Conn {
         }
     }
 
+    /// There is something to read; if `ended`, to the end.
+    pub(crate) fn on_readable(&mut self, ended: bool) {
+        self.readable = true;
+        self.ended |= ended;
+    }
+
     /// Counts what is held of the client's messages against what the server may hold for all.
     fn weigh(&mut self, cx: &mut Cx) {
         let holds = self.decoder.buffered() + self.lane.bytes();
@@ -203,6 +212,10 @@ impl Conn {
             Ok(read) => {
                 self.heard = cx.now;
                 self.pinged = None;
+                // The system tells again of what comes to a socket that was emptied, but not of
+                // its end.
+                let emptied = read < buffer.len() && self.transport.socket().is_some();
+                self.readable = self.ended || !emptied;
                 // A transport never says it read more than the buffer holds.
                 self.take(buffer.get_mut(..read).unwrap_or_default(), cx);
             }
@@ -300,7 +313,7 @@ impl Conn {
 
     fn may_read(&self, cx: &Cx) -> bool {
         self.readable
-            && !self.paused
+            && self.paused == 0
             && !self.is_shut()
             && !self.lane.is_full(cx.engine.limits().inbox.count())
             && self.lane.bytes() < INBOX_BYTES
@@ -378,12 +391,12 @@ impl Conn {
 
     /// What it published is being flushed, bit by bit: it is not read until that is done.
     pub(crate) fn pause(&mut self) {
-        self.paused = true;
+        self.paused += 1;
     }
 
-    /// What it published has been flushed.
+    /// What it published has been flushed. It follows once for every [`pause`](Self::pause).
     pub(crate) fn resume(&mut self, cx: &mut Cx) {
-        self.paused = false;
+        self.paused -= 1;
         cx.ready.push_back(self.peer.token);
     }
 

@@ -76,3 +76,60 @@ impl Flushes {
         self.fresh.is_empty() && self.backlog.is_empty()
     }
 }
+
+#[cfg(all(test, not(feature = "shuttle")))]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+    use crate::runtime::engine::Engine;
+    use crate::runtime::fixtures;
+    use clank_core::limits::Limits;
+
+    fn token(number: usize) -> Token {
+        Token::from_mio(mio::Token(number))
+    }
+
+    /// Flushes for the connections from `first` on.
+    fn peers(engine: &Arc<Engine>, first: u64, count: usize) -> Vec<Arc<Peer>> {
+        (first..).take(count).map(|id| fixtures::peer(engine, id, None)).collect()
+    }
+
+    fn ids(next: impl FnMut() -> Option<Arc<Peer>>) -> Vec<u64> {
+        std::iter::from_fn(next).map(|peer| peer.facts.resource_id.value()).collect()
+    }
+
+    #[tokio::test]
+    async fn few_are_written_in_the_same_turn_and_many_later() {
+        let engine = fixtures::engine(Limits::DEFAULT);
+        let mut flushes = Flushes::default();
+        assert!(!flushes.add(peers(&engine, 1, SMALL), 0, Some(token(1))));
+        assert!(flushes.add(peers(&engine, 100, SMALL + 1), 0, Some(token(2))), "it is not read meanwhile");
+        assert!(!flushes.add(peers(&engine, 200, SMALL + 1), 0, None), "there is nobody to pause");
+        flushes.again(Arc::clone(&peers(&engine, 50, 1)[0]));
+        assert_eq!(ids(|| flushes.next_fresh()), (1..=SMALL as u64).chain([50]).collect::<Vec<_>>());
+        assert!(!flushes.is_empty());
+        assert_eq!(ids(|| flushes.next_late()), (100..).take(SMALL + 1).collect::<Vec<_>>());
+        assert_eq!(flushes.take_resumed(), [token(2)]);
+        assert_eq!(ids(|| flushes.next_late()), (200..).take(SMALL + 1).collect::<Vec<_>>());
+        assert_eq!(flushes.take_resumed(), []);
+        assert!(flushes.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_publisher_waits_for_what_it_queued_behind_others() {
+        let engine = fixtures::engine(Limits::DEFAULT);
+        let mut flushes = Flushes::default();
+        assert!(!flushes.add(Vec::new(), SMALL + 1, Some(token(1))), "there is no backlog to wait for");
+        flushes.add(peers(&engine, 1, SMALL + 1), 0, Some(token(2)));
+        flushes.add(peers(&engine, 100, SMALL + 1), 0, Some(token(3)));
+        assert!(!flushes.add(Vec::new(), SMALL, Some(token(4))), "so few may go on");
+        assert!(flushes.add(Vec::new(), SMALL + 1, Some(token(5))));
+        assert_eq!(flushes.take_resumed(), [], "the first segment is not written yet");
+        assert_eq!(ids(|| flushes.next_late()).len(), SMALL + 1);
+        assert_eq!(flushes.take_resumed(), [token(2)]);
+        assert_eq!(ids(|| flushes.next_late()).len(), SMALL + 1);
+        assert_eq!(flushes.take_resumed(), [token(3), token(5)], "in the order of pausing");
+        assert!(flushes.is_empty());
+    }
+}

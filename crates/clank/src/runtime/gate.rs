@@ -101,3 +101,137 @@ impl Gate {
         }
     }
 }
+
+#[cfg(all(test, not(feature = "shuttle")))]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use std::net::Ipv4Addr;
+
+    use clank_core::limits::Count;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn address(last: u8) -> IpAddr {
+        Ipv4Addr::new(10, 0, 0, last).into()
+    }
+
+    fn limits() -> Limits {
+        Limits {
+            handshakes: Count::of(5),
+            handshakes_per_address: Count::of(3),
+            connections: Count::of(6),
+            connections_per_address: Count::of(4),
+            ..Limits::DEFAULT
+        }
+    }
+
+    #[test]
+    fn one_machine_has_one_address() {
+        let gate = Gate::default();
+        let (v4, mapped) = (Ipv4Addr::LOCALHOST, Ipv4Addr::LOCALHOST.to_ipv6_mapped());
+        gate.enter(v4.into(), &limits()).unwrap();
+        gate.enter(mapped.into(), &limits()).unwrap();
+        assert_eq!(gate.addresses(), 1);
+        gate.leave(mapped.into());
+        gate.leave(v4.into());
+        assert_eq!((gate.addresses(), gate.handshakes()), (0, 0));
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Enter(u8),
+        /// The handshake at this place comes to nothing.
+        Leave(usize),
+        /// The handshake at this place becomes a connection.
+        Admit(usize),
+        /// A connection that came by no socket.
+        Adopt,
+        Close(usize),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            3 => (1..4_u8).prop_map(Step::Enter),
+            1 => (0..5_usize).prop_map(Step::Leave),
+            3 => (0..5_usize).prop_map(Step::Admit),
+            1 => Just(Step::Adopt),
+            2 => (0..6_usize).prop_map(Step::Close),
+        ];
+        prop::collection::vec(step, 0..200)
+    }
+
+    /// What comes in, by the rules as they read.
+    #[derive(Default)]
+    struct Inside {
+        handshakes: Vec<IpAddr>,
+        connections: Vec<Option<IpAddr>>,
+    }
+
+    impl Inside {
+        fn may_enter(&self, address: IpAddr) -> Result<(), Cause> {
+            let of_address = self.handshakes.iter().filter(|other| **other == address).count();
+            match (self.handshakes.len(), of_address) {
+                (5.., _) => Err(Cause::ServerFull),
+                (_, 3..) => Err(Cause::AddressLimit),
+                _ => Ok(()),
+            }
+        }
+
+        fn may_open(&self, address: Option<IpAddr>) -> Result<(), Cause> {
+            let of_address = self.connections.iter().filter(|other| **other == address).count();
+            match (self.connections.len(), of_address) {
+                (_, 4..) if address.is_some() => Err(Cause::AddressLimit),
+                (6.., _) => Err(Cause::ServerFull),
+                _ => Ok(()),
+            }
+        }
+
+        fn addresses(&self) -> usize {
+            let all = self.handshakes.iter().chain(self.connections.iter().flatten());
+            all.collect::<std::collections::HashSet<_>>().len()
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn counts_follow_who_is_inside(steps in steps()) {
+            let (gate, limits) = (Gate::default(), limits());
+            let mut inside = Inside::default();
+            for step in steps {
+                match step {
+                    Step::Enter(last) => {
+                        let entered = gate.enter(address(last), &limits);
+                        prop_assert_eq!(entered, inside.may_enter(address(last)));
+                        inside.handshakes.extend(entered.is_ok().then_some(address(last)));
+                    }
+                    Step::Leave(at) if at < inside.handshakes.len() => gate.leave(inside.handshakes.remove(at)),
+                    Step::Admit(at) if at < inside.handshakes.len() => {
+                        let address = inside.handshakes.remove(at);
+                        let admitted = gate.admit(Some(address), &limits);
+                        prop_assert_eq!(admitted, inside.may_open(Some(address)));
+                        inside.connections.extend(admitted.is_ok().then_some(Some(address)));
+                        gate.leave(address);
+                    }
+                    Step::Adopt => {
+                        let admitted = gate.admit(None, &limits);
+                        prop_assert_eq!(admitted, inside.may_open(None));
+                        inside.connections.extend(admitted.is_ok().then_some(None));
+                    }
+                    Step::Close(at) if at < inside.connections.len() => {
+                        let left = gate.close(inside.connections.remove(at));
+                        prop_assert_eq!(left, inside.connections.len());
+                    }
+                    _ => {}
+                }
+                prop_assert_eq!(gate.handshakes(), inside.handshakes.len());
+                prop_assert_eq!(gate.connections(), inside.connections.len());
+                prop_assert_eq!(gate.addresses(), inside.addresses());
+            }
+            inside.handshakes.drain(..).for_each(|address| gate.leave(address));
+            inside.connections.drain(..).for_each(|address| _ = gate.close(address));
+            prop_assert_eq!((gate.handshakes(), gate.connections(), gate.addresses()), (0, 0, 0));
+        }
+    }
+}

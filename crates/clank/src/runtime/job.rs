@@ -181,3 +181,118 @@ pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("no message").to_owned()
 }
+
+#[cfg(all(test, not(feature = "shuttle")))]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use std::future::{pending, ready};
+
+    use tokio::runtime::Handle;
+
+    use super::*;
+    use crate::runtime::fixtures::Letters;
+
+    /// The ends that were sent to the mailbox once the other tasks have had their turn.
+    async fn ends(letters: &Letters) -> Vec<(u32, Done)> {
+        let mut commands = Vec::new();
+        while commands.is_empty() {
+            tokio::task::yield_now().await;
+            commands = letters.mailbox.take(Vec::new());
+        }
+        let end = |command| match command {
+            Command::Done { ticket, done, .. } => (ticket, done),
+            _ => panic!("nobody sent this"),
+        };
+        commands.into_iter().map(end).collect()
+    }
+
+    fn run<F: Future<Output = Done> + Send + 'static>(letters: &Letters, inline: bool, job: F) -> Started {
+        let ticket = Ticket::new(&letters.mailbox, Token::from_mio(mio::Token(3)), 7);
+        ticket.run(&Handle::current(), inline, job, Done::Told(Err(Failed::Dropped)))
+    }
+
+    #[tokio::test]
+    async fn a_jobs_end_is_sent_to_the_mailbox() {
+        let letters = Letters::new();
+        assert!(matches!(run(&letters, false, ready(Done::Told(Ok(())))), Started::Running(_)));
+        assert!(matches!(ends(&letters).await[..], [(7, Done::Told(Ok(())))]));
+    }
+
+    #[tokio::test]
+    async fn an_inline_job_that_is_ready_is_finished_at_once() {
+        let letters = Letters::new();
+        let started = run(&letters, true, ready(Done::Told(Ok(()))));
+        assert!(matches!(started, Started::Finished(Done::Told(Ok(())))));
+        tokio::task::yield_now().await;
+        assert!(letters.mailbox.take(Vec::new()).is_empty(), "its end is told once");
+    }
+
+    #[tokio::test]
+    async fn an_inline_job_that_waits_goes_on_elsewhere() {
+        let letters = Letters::new();
+        let (go, gone) = tokio::sync::oneshot::channel::<()>();
+        let job = async move {
+            let heard = gone.await;
+            Done::Told(heard.map_err(|_| Failed::TimedOut))
+        };
+        assert!(matches!(run(&letters, true, job), Started::Running(_)));
+        go.send(()).unwrap();
+        assert!(matches!(ends(&letters).await[..], [(7, Done::Told(Ok(())))]));
+    }
+
+    #[tokio::test]
+    async fn a_job_that_is_dropped_says_so() {
+        let letters = Letters::new();
+        for polled in [false, true] {
+            let Started::Running(abort) = run(&letters, polled, pending()) else { panic!("it never ends") };
+            abort.abort();
+            assert!(matches!(ends(&letters).await[..], [(7, Done::Told(Err(Failed::Dropped)))]));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_job_that_panics_outside_of_its_containment_says_so() {
+        let letters = Letters::new();
+        run(&letters, false, async { panic!("as it was told to") });
+        assert!(matches!(ends(&letters).await[..], [(7, Done::Told(Err(Failed::Dropped)))]));
+    }
+
+    #[tokio::test]
+    async fn panics_end_where_application_code_is_called() {
+        async fn fails(when: u8) -> crate::Result<u8> {
+            tokio::task::yield_now().await;
+            match when {
+                1 => panic!("in poll {when}"),
+                2 => std::panic::panic_any(2_u8),
+                3 => Err(crate::Error::new("no such room")),
+                _ => Ok(when),
+            }
+        }
+        let text = |outcome: Outcome<u8>| match outcome {
+            Ok(value) => format!("ok {value}"),
+            Err(failed) => format!("{failed:?}"),
+        };
+        assert_eq!(text(outcome(|| fails(0)).await), "ok 0");
+        assert_eq!(text(outcome(|| fails(1)).await), r#"Panicked("in poll 1")"#);
+        assert_eq!(text(outcome(|| fails(2)).await), r#"Panicked("no message")"#);
+        assert_eq!(text(outcome(|| fails(3)).await), r#"Error("no such room")"#);
+        let early = || -> std::future::Ready<crate::Result<u8>> { panic!("in the call") };
+        assert_eq!(text(outcome(early).await), r#"Panicked("in the call")"#);
+    }
+
+    #[test]
+    fn failures_have_a_kind_and_a_message() {
+        use ErrorKind::{HandlerFailed, ListenerPanicked, ListenerTimedOut};
+        let cases = [
+            (Failed::Error("no".into()), Who::Handler, Some((HandlerFailed, "no"))),
+            (Failed::Panicked("no".into()), Who::Listener, Some((ListenerPanicked, "listener panicked: no"))),
+            (Failed::TimedOut, Who::Listener, Some((ListenerTimedOut, "listener took longer than it may"))),
+            (Failed::Dropped, Who::Handler, None),
+        ];
+        for (failed, who, expected) in cases {
+            let expected = expected.map(|(kind, message)| (kind, message.to_owned()));
+            assert_eq!(failed.describe(who), expected);
+        }
+    }
+}

@@ -163,3 +163,127 @@ impl Lane {
         self.bytes = 0;
     }
 }
+
+#[cfg(all(test, not(feature = "shuttle")))]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use clank_core::cause::ErrorKind;
+    use clank_core::event::{Body, Change, Event as Record, Failure, Origin, Timestamp};
+    use clank_core::id::RunId;
+    use clank_core::limits::Limits;
+
+    use super::*;
+    use crate::runtime::fixtures;
+
+    /// A record of connection 1.
+    fn told(sequence: u64, change: Change) -> Arc<Told> {
+        let connection = Arc::clone(&fixtures::peer(&fixtures::engine(Limits::DEFAULT), 1, None).facts);
+        let origin = Origin { node: "test".parse().unwrap(), run: RunId::new(0, &[0; 10]) };
+        let body = Body::Client { connection, sequence, change };
+        Told::new(Record { time: Timestamp::from_unix_micros(0), origin, body }, None)
+    }
+
+    fn error(sequence: u64) -> Arc<Told> {
+        let failure = Failure { kind: ErrorKind::HandlerFailed, message: "".into(), survived: true };
+        told(sequence, Change::Error(Box::new(failure)))
+    }
+
+    fn running(ticket: u32, deadline: u64) -> Running {
+        let abort = tokio::spawn(std::future::pending::<()>()).abort_handle();
+        Running { ticket, deadline, abort, job: Job::Hear }
+    }
+
+    /// A short name for what comes next.
+    fn next(lane: &mut Lane) -> Option<String> {
+        lane.next(0).map(|work| match work {
+            Work::Tell { told, listener } => match &told.record.body {
+                Body::Client { sequence, .. } => format!("tell {sequence} from {listener}"),
+                _ => panic!("a record of no connection"),
+            },
+            Work::Left(topic) => format!("left {}", topic.as_str()),
+            Work::Text(text) => text.into(),
+            Work::Binary(bytes) => format!("{bytes:?}"),
+            Work::Hangup(_) => "hangup".into(),
+            Work::Farewell => "farewell".into(),
+            Work::Ended => "ended".into(),
+        })
+    }
+
+    #[tokio::test]
+    async fn work_comes_in_order_and_one_thing_at_a_time() {
+        let mut lane = Lane::default();
+        assert!(!lane.is_busy());
+        let connected = told(1, Change::Connected);
+        assert!(lane.tell(Arc::clone(&connected)));
+        lane.push(Work::Text("one".into()));
+        lane.push(Work::Binary([2].into()));
+        assert!(lane.is_full(3) && !lane.is_full(4));
+        assert_eq!(lane.bytes(), 4);
+        assert_eq!(next(&mut lane).unwrap(), "tell 1 from 0");
+        lane.run(running(7, 100));
+        assert_eq!(next(&mut lane), None, "the listener is still at it");
+        assert!(lane.is_busy());
+        assert!(lane.take(8).is_none(), "another job's end");
+        assert!(lane.take(7).is_some());
+        lane.resume(connected, 1);
+        assert_eq!(next(&mut lane).unwrap(), "tell 1 from 1", "the next listener comes before any message");
+        assert_eq!(next(&mut lane).unwrap(), "one");
+        assert_eq!((next(&mut lane).unwrap().as_str(), lane.bytes()), ("[2]", 0));
+        assert_eq!(next(&mut lane), None);
+        assert!(!lane.is_busy());
+    }
+
+    #[tokio::test]
+    async fn code_that_takes_too_long_is_given_up() {
+        let mut lane = Lane::default();
+        assert_eq!(lane.deadline(), None);
+        lane.run(running(1, 100));
+        assert_eq!(lane.deadline(), Some(100));
+        assert!(lane.take_overdue(99).is_none());
+        assert_eq!(lane.take_overdue(100).unwrap().ticket, 1);
+        assert!(lane.take(1).is_none(), "its end comes too late");
+    }
+
+    #[tokio::test]
+    async fn a_client_cannot_pile_up_errors() {
+        let mut lane = Lane::default();
+        let taken = (1..=2 * ERRORS as u64).filter(|sequence| lane.tell(error(*sequence))).count();
+        assert_eq!(taken, ERRORS);
+        assert!(lane.tell(told(100, Change::Connected)), "other events have their place");
+        assert_eq!(next(&mut lane).unwrap(), "tell 1 from 0");
+        assert!(lane.tell(error(101)), "there is room again");
+        assert!(!lane.tell(error(102)));
+    }
+
+    #[test]
+    fn the_farewell_waits_for_calls() {
+        let mut lane = Lane::default();
+        for work in [Work::Left(Uri::parse("a".to_owned(), 9).unwrap()), Work::Farewell, Work::Ended] {
+            lane.push(work);
+        }
+        assert!(matches!(lane.next(1), Some(Work::Left(_))));
+        assert!(lane.next(1).is_none());
+        assert!(lane.is_busy());
+        assert_eq!(next(&mut lane).unwrap(), "farewell");
+        assert!(!lane.is_ended());
+        assert!(matches!(lane.next(1), Some(Work::Ended)));
+        assert!(lane.is_ended());
+    }
+
+    #[tokio::test]
+    async fn messages_of_a_closing_connection_are_dropped() {
+        let mut lane = Lane::default();
+        lane.push(Work::Text("one".into()));
+        lane.tell(error(1));
+        lane.push(Work::Binary([2].into()));
+        lane.push(Work::Hangup(None));
+        lane.push(Work::Left(Uri::parse("a".to_owned(), 9).unwrap()));
+        assert!(lane.has_hangup());
+        lane.discard_messages();
+        assert!(!lane.has_hangup());
+        assert_eq!(lane.bytes(), 0);
+        let left: Vec<String> = std::iter::from_fn(|| next(&mut lane)).collect();
+        assert_eq!(left, ["tell 1 from 0", "left a"]);
+    }
+}

@@ -91,3 +91,45 @@ impl Wake for ConnectionWaker {
         self.mailbox.send(Command::Wake(self.token));
     }
 }
+
+#[cfg(all(test, not(feature = "shuttle")))]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+    use crate::runtime::fixtures::Letters;
+
+    fn windows(commands: Vec<Command>) -> Vec<u64> {
+        let window = |command| match command {
+            Command::Drain { window } => window,
+            _ => panic!("nobody sent this"),
+        };
+        commands.into_iter().map(window).collect()
+    }
+
+    #[test]
+    fn the_worker_is_woken_once_and_finds_all_in_order() {
+        let mut letters = Letters::new();
+        assert_eq!(letters.wakes(), 0);
+        (0..3).for_each(|window| letters.mailbox.send(Command::Drain { window }));
+        assert_eq!(letters.wakes(), 1);
+        (3..5).for_each(|window| letters.mailbox.send(Command::Drain { window }));
+        assert_eq!(letters.wakes(), 0, "it has not looked yet");
+        assert_eq!(windows(letters.mailbox.take(Vec::new())), [0, 1, 2, 3, 4]);
+        letters.mailbox.send(Command::Stop);
+        assert_eq!(letters.wakes(), 1);
+    }
+
+    #[test]
+    fn a_waker_names_its_connection() {
+        let mut letters = Letters::new();
+        let token = Token::from_mio(mio::Token(7));
+        let waker = ConnectionWaker::waker(&letters.mailbox, token);
+        waker.wake_by_ref();
+        waker.wake();
+        assert_eq!(letters.wakes(), 1);
+        let commands = letters.mailbox.take(Vec::new());
+        assert_eq!(commands.len(), 2);
+        assert!(commands.iter().all(|command| matches!(command, Command::Wake(woken) if *woken == token)));
+    }
+}

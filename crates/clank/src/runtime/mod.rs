@@ -26,6 +26,8 @@ mod conn;
 mod cx;
 mod deadlines;
 mod engine;
+#[cfg(all(test, not(feature = "shuttle")))]
+pub(crate) mod fixtures;
 mod flush;
 mod gate;
 mod http;

@@ -452,3 +452,332 @@ impl Drop for CloseOnPanic<'_> {
         self.0.close(self.1);
     }
 }
+
+#[cfg(all(test, not(feature = "shuttle")))]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use std::cell::{Cell, RefCell};
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use OnOverflow::{Disconnect, Drop};
+
+    /// What a socket does with a write.
+    #[derive(Clone, Copy, Debug)]
+    enum Act {
+        Take(usize),
+        Fail(io::ErrorKind),
+    }
+
+    /// A socket that follows a script, and then takes everything.
+    #[derive(Default)]
+    struct Script {
+        acts: RefCell<VecDeque<Act>>,
+        taken: RefCell<Vec<u8>>,
+        /// Slices in each write.
+        writes: RefCell<Vec<usize>>,
+        /// Where the last write's first slice lies.
+        at: Cell<usize>,
+    }
+
+    impl Script {
+        fn new(acts: impl IntoIterator<Item = Act>) -> Self {
+            Self { acts: RefCell::new(acts.into_iter().collect()), ..Self::default() }
+        }
+
+        fn full() -> Self {
+            Self::new([Act::Fail(io::ErrorKind::WouldBlock)])
+        }
+    }
+
+    impl Sink for Script {
+        fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+            self.write_vectored(&[IoSlice::new(bytes)])
+        }
+
+        fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+            self.writes.borrow_mut().push(slices.len());
+            self.at.set(slices[0].as_ptr().addr());
+            let bytes = slices.iter().map(|slice| &**slice).collect::<Vec<_>>().concat();
+            match self.acts.borrow_mut().pop_front().unwrap_or(Act::Take(usize::MAX)) {
+                Act::Fail(kind) => Err(kind.into()),
+                Act::Take(most) => {
+                    let taken = most.min(bytes.len());
+                    self.taken.borrow_mut().extend_from_slice(&bytes[..taken]);
+                    Ok(taken)
+                }
+            }
+        }
+    }
+
+    fn wide() -> Bounds {
+        Bounds::new(1 << 20, 1 << 20)
+    }
+
+    fn push(outbound: &Outbound, bytes: &[u8], bounds: &Bounds) -> Push {
+        outbound.push(Bytes::copy_from_slice(bytes), bytes.len(), Disconnect, bounds)
+    }
+
+    fn flush(outbound: &Outbound, sink: &Script, bounds: &Bounds) -> Flushed {
+        outbound.flush(sink, &mut Vec::new(), bounds)
+    }
+
+    /// A queue in which `waiting` bytes wait for a full socket.
+    fn blocked(waiting: usize, bounds: &Bounds) -> Outbound {
+        let outbound = Outbound::new();
+        push(&outbound, &vec![b'x'; waiting], bounds);
+        assert!(matches!(flush(&outbound, &Script::full(), bounds), Flushed::Blocked));
+        outbound
+    }
+
+    #[test]
+    fn a_write_may_be_cut_at_every_byte() {
+        for cut in 0..=9 {
+            for full in [false, true] {
+                let (outbound, bounds) = (Outbound::new(), wide());
+                let acts = [Act::Take(cut), Act::Fail(io::ErrorKind::WouldBlock)];
+                let script = Script::new(acts.into_iter().take(1 + usize::from(full && cut < 9)));
+                for frame in ["one", "", "three", "4"] {
+                    push(&outbound, frame.as_bytes(), &bounds);
+                }
+                match flush(&outbound, &script, &bounds) {
+                    Flushed::Idle => assert!(!full || cut == 9),
+                    Flushed::Blocked => {
+                        assert_eq!(bounds.held(), 9 - cut);
+                        assert!(outbound.writable(&bounds));
+                        assert!(matches!(flush(&outbound, &script, &bounds), Flushed::Recovered));
+                    }
+                    other => panic!("{other:?}"),
+                }
+                assert_eq!(*script.taken.borrow(), b"onethree4", "cut at {cut}");
+                assert_eq!(bounds.held(), 0);
+            }
+        }
+    }
+
+    #[test]
+    fn small_frames_are_gathered_and_large_ones_are_not_copied() {
+        // frames, their size, and the slices of each write
+        let cases: [(usize, usize, &[usize]); 5] = [
+            (1, 10, &[1]),
+            (3, 10, &[1]),
+            (2, GATHER / 2, &[1]),
+            (2, GATHER / 2 + 1, &[2]),
+            (SLICES + 6, GATHER / SLICES, &[SLICES, 1]),
+        ];
+        for (count, size, writes) in cases {
+            let (outbound, script, bounds) = (Outbound::new(), Script::default(), wide());
+            let frames: Vec<Bytes> = (0..count).map(|n| vec![n as u8; size].into()).collect();
+            for frame in &frames {
+                outbound.push(frame.clone(), size, Disconnect, &bounds);
+            }
+            assert!(matches!(flush(&outbound, &script, &bounds), Flushed::Idle));
+            assert_eq!(*script.writes.borrow(), writes, "{count} frames of {size} bytes");
+            assert_eq!(*script.taken.borrow(), frames.concat());
+            if count == 1 || size > GATHER / 2 {
+                assert_eq!(script.at.get(), frames[0].as_ptr().addr(), "written from where it lies");
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_to_push_claims_the_flush() {
+        let (outbound, script, bounds) = (Outbound::new(), Script::default(), wide());
+        assert_eq!(push(&outbound, b"a", &bounds), Push::Claimed);
+        assert_eq!(push(&outbound, b"b", &bounds), Push::Queued);
+        assert_eq!(outbound.push_control(Bytes::from_static(b"c"), &bounds), Push::Queued);
+        assert!(!outbound.writable(&bounds), "somebody is at it");
+        assert!(matches!(flush(&outbound, &script, &bounds), Flushed::Idle));
+        assert!(!outbound.writable(&bounds), "there is nothing to write");
+        assert_eq!(push(&outbound, b"d", &bounds), Push::Claimed);
+        assert_eq!(outbound.sent(), Traffic { messages: 3, bytes: 3 });
+    }
+
+    #[test]
+    fn a_flush_ends_when_others_are_due() {
+        let (outbound, bounds) = (Outbound::new(), wide());
+        let script = Script::new([Act::Take(1); BATCHES]);
+        push(&outbound, &[0; BATCHES + 1], &bounds);
+        assert!(matches!(flush(&outbound, &script, &bounds), Flushed::More));
+        assert_eq!(push(&outbound, b"!", &bounds), Push::Queued, "the flush is still owed");
+        assert!(matches!(flush(&outbound, &script, &bounds), Flushed::Idle));
+        assert_eq!(script.taken.borrow().len(), BATCHES + 2);
+    }
+
+    #[test]
+    fn an_interrupted_write_is_made_again() {
+        let (outbound, bounds) = (Outbound::new(), wide());
+        let script = Script::new([Act::Fail(io::ErrorKind::Interrupted)]);
+        push(&outbound, b"a", &bounds);
+        assert!(matches!(flush(&outbound, &script, &bounds), Flushed::Idle));
+        assert_eq!(*script.taken.borrow(), b"a");
+    }
+
+    #[test]
+    fn a_broken_socket_closes_the_queue() {
+        let bounds = wide();
+        let outbound = blocked(5, &bounds);
+        assert_eq!(bounds.held(), 5);
+        assert!(outbound.writable(&bounds));
+        let broken = Script::new([Act::Fail(io::ErrorKind::BrokenPipe)]);
+        assert!(matches!(flush(&outbound, &broken, &bounds), Flushed::Failed(_)));
+        assert_eq!(push(&outbound, b"a", &bounds), Push::Closed);
+        assert_eq!(outbound.seal(None, &bounds), Push::Closed);
+        assert!(matches!(flush(&outbound, &broken, &bounds), Flushed::Closed));
+        assert_eq!(bounds.held(), 0);
+    }
+
+    #[test]
+    fn a_write_that_panics_closes_the_queue() {
+        struct Panics;
+        impl Sink for Panics {
+            fn write(&self, _: &[u8]) -> io::Result<usize> {
+                panic!("as it was told to")
+            }
+            fn write_vectored(&self, _: &[IoSlice<'_>]) -> io::Result<usize> {
+                panic!("as it was told to")
+            }
+        }
+        let (outbound, bounds) = (Outbound::new(), wide());
+        push(&outbound, b"a", &bounds);
+        let flush = || outbound.flush(&Panics, &mut Vec::new(), &bounds);
+        assert!(catch_unwind(AssertUnwindSafe(flush)).is_err());
+        assert_eq!(push(&outbound, b"a", &bounds), Push::Closed);
+    }
+
+    #[test]
+    fn what_waits_is_bounded() {
+        // waiting, blocked, pushed, outcome where frames may be dropped, else
+        let cases = [
+            (0, false, 1_000, Push::Claimed, Push::Claimed),
+            (10, true, 90, Push::Queued, Push::Queued),
+            (10, true, 91, Push::Dropped, Push::Overflow),
+            (10, false, 91, Push::Queued, Push::Queued),
+            (10, false, 100 * UNBLOCKED_FACTOR - 10, Push::Queued, Push::Queued),
+            (10, false, 100 * UNBLOCKED_FACTOR - 9, Push::Dropped, Push::Overflow),
+        ];
+        for (waiting, is_blocked, size, drop, disconnect) in cases {
+            for (policy, expected) in [(Drop, drop), (Disconnect, disconnect)] {
+                let bounds = Bounds::new(100, 10_000);
+                let outbound = if is_blocked { blocked(waiting, &bounds) } else { Outbound::new() };
+                if !is_blocked && waiting > 0 {
+                    push(&outbound, &vec![0; waiting], &bounds);
+                }
+                let pushed = outbound.push(vec![0; size].into(), size, policy, &bounds);
+                assert_eq!(pushed, expected, "{size} behind {waiting}, blocked: {is_blocked}");
+                assert_eq!(outbound.take_dropped(), u32::from(pushed == Push::Dropped));
+            }
+        }
+    }
+
+    #[test]
+    fn blocked_connections_share_a_bound() {
+        let bounds = Bounds::new(100, 100);
+        let (first, second) = (blocked(60, &bounds), blocked(30, &bounds));
+        assert_eq!(bounds.held(), 90);
+        let event = |outbound: &Outbound, size| outbound.push(vec![0; size].into(), size, Drop, &bounds);
+        assert_eq!(event(&second, 11), Push::Dropped);
+        assert_eq!(event(&second, 10), Push::Queued);
+        assert_eq!(event(&first, 1), Push::Dropped);
+        first.close(&bounds);
+        assert_eq!(bounds.held(), 40);
+        assert_eq!(event(&second, 11), Push::Queued);
+        assert_eq!(
+            second.push_control(vec![0; 200].into(), &bounds),
+            Push::Queued,
+            "control frames have room"
+        );
+        second.close(&bounds);
+        second.close(&bounds);
+        assert_eq!(bounds.held(), 0);
+    }
+
+    #[test]
+    fn the_owner_hears_of_drops_when_all_is_written() {
+        let (outbound, script, bounds) = (Outbound::new(), Script::default(), Bounds::new(1, 100));
+        let event = || outbound.push(Bytes::from_static(b"0123456789"), 10, Drop, &bounds);
+        assert_eq!([event(), event(), event()], [Push::Claimed, Push::Dropped, Push::Dropped]);
+        assert!(matches!(flush(&outbound, &script, &bounds), Flushed::Recovered));
+        assert_eq!([outbound.take_dropped(), outbound.take_dropped()], [2, 0]);
+        assert_eq!(event(), Push::Claimed);
+        assert!(matches!(flush(&outbound, &script, &bounds), Flushed::Idle));
+        assert_eq!(outbound.sent(), Traffic { messages: 2, bytes: 20 });
+    }
+
+    #[test]
+    fn an_overflow_is_told_once_and_leaves_room_for_the_last_frame() {
+        let bounds = Bounds::new(10, 100);
+        let outbound = blocked(10, &bounds);
+        assert_eq!(push(&outbound, b"a", &bounds), Push::Overflow);
+        assert_eq!(push(&outbound, b"a", &bounds), Push::Closed);
+        assert_eq!(outbound.push_control(Bytes::from_static(b"a"), &bounds), Push::Closed);
+        // What waits is written first; that is not the end.
+        let script = Script::default();
+        assert!(outbound.writable(&bounds));
+        assert!(matches!(flush(&outbound, &script, &bounds), Flushed::Recovered));
+        assert_eq!(outbound.seal(Some(Bytes::from_static(b"bye")), &bounds), Push::Claimed);
+        assert!(matches!(flush(&outbound, &script, &bounds), Flushed::Sealed));
+        assert!(script.taken.borrow().ends_with(b"xxbye"));
+    }
+
+    #[test]
+    fn a_sealed_queue_says_when_its_last_frame_is_written() {
+        for last in [None, Some(Bytes::from_static(b"bye"))] {
+            for waiting in [false, true] {
+                let (outbound, script, bounds) = (Outbound::new(), Script::default(), wide());
+                if waiting {
+                    push(&outbound, b"a", &bounds);
+                }
+                let sealed = outbound.seal(last.clone(), &bounds);
+                assert_eq!(sealed, if waiting { Push::Queued } else { Push::Claimed });
+                assert_eq!(push(&outbound, b"b", &bounds), Push::Closed);
+                assert!(matches!(flush(&outbound, &script, &bounds), Flushed::Sealed));
+            }
+        }
+    }
+
+    fn acts() -> impl Strategy<Value = Vec<Act>> {
+        use io::ErrorKind::{Interrupted, WouldBlock};
+        let act = prop_oneof![
+            4 => (1..60_usize).prop_map(Act::Take),
+            1 => (1..200_000_usize).prop_map(Act::Take),
+            2 => Just(Act::Fail(WouldBlock)),
+            1 => Just(Act::Fail(Interrupted)),
+        ];
+        prop::collection::vec(act, 0..40)
+    }
+
+    proptest! {
+        /// Whatever the socket does, it gets all bytes in their order, and nothing is held at the
+        /// end.
+        #[test]
+        fn all_bytes_arrive_in_order(
+            turns in prop::collection::vec(prop::collection::vec(0..30_000_usize, 0..5), 1..6),
+            acts in acts(),
+        ) {
+            let (outbound, script, bounds) = (Outbound::new(), Script::new(acts), Bounds::new(1 << 22, 1 << 22));
+            let mut expected = Vec::new();
+            let mut owes = false;
+            for sizes in turns {
+                for size in sizes {
+                    let frame = vec![expected.len() as u8; size];
+                    owes |= push(&outbound, &frame, &bounds) == Push::Claimed;
+                    expected.extend(frame);
+                }
+                if owes {
+                    owes = matches!(flush(&outbound, &script, &bounds), Flushed::More);
+                }
+                let left = expected.len() - script.taken.borrow().len();
+                prop_assert_eq!(bounds.held(), if outbound.is_blocked() { left } else { 0 });
+            }
+            while owes || outbound.writable(&bounds) {
+                owes = matches!(flush(&outbound, &script, &bounds), Flushed::More);
+            }
+            prop_assert!(*script.taken.borrow() == expected);
+            prop_assert_eq!(bounds.held(), 0);
+        }
+    }
+}

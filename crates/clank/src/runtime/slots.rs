@@ -68,3 +68,62 @@ impl<T> Slots<T> {
         self.slab.iter().map(token).collect()
     }
 }
+
+#[cfg(all(test, not(feature = "shuttle")))]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_token_finds_its_own_connection_and_no_later_one() {
+        let mut slots = Slots::new();
+        let first = slots.insert(|_| "first");
+        assert_eq!(slots.remove(first), Some("first"));
+        let second = slots.insert(|_| "second");
+        assert_eq!((first.index, second.index), (0, 0), "the place is used again");
+        assert_ne!(first, second);
+        assert_eq!(slots.find(first), None);
+        assert_eq!(slots.remove(first), None);
+        assert_eq!(slots.find(second), Some(&mut "second"));
+    }
+
+    #[test]
+    fn tokens_never_meet_those_of_the_listener_and_the_mailbox() {
+        let mut slots = Slots::new();
+        slots.generation = u32::MAX - 3;
+        let tokens: Vec<Token> = (0..4).map(|_| slots.insert(|token| token)).collect();
+        assert_eq!(tokens[1].generation, 0, "it begins anew");
+        for token in tokens {
+            assert_eq!(Token::from_mio(token.to_mio()), token);
+            assert!(token.to_mio().0 < Token::MAILBOX.0 && token.to_mio().0 < Token::LISTENER.0);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn slots_are_a_map(steps in prop::collection::vec(prop::option::of(0..20_usize), 0..200)) {
+            let mut slots = Slots::new();
+            let mut expected = HashMap::new();
+            let mut tokens = Vec::new();
+            for (step, remove) in steps.into_iter().enumerate() {
+                match remove.and_then(|index| tokens.get(index).copied()) {
+                    Some(token) => prop_assert_eq!(slots.remove(token), expected.remove(&token)),
+                    None => {
+                        let token = slots.insert(|_| step);
+                        prop_assert_eq!(expected.insert(token, step), None, "a token is given once");
+                        tokens.insert(0, token);
+                    }
+                }
+                prop_assert_eq!(slots.tokens().len(), expected.len());
+                for token in &tokens {
+                    prop_assert_eq!(slots.find(*token).copied(), expected.get(token).copied());
+                }
+            }
+        }
+    }
+}

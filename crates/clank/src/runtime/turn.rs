@@ -109,3 +109,104 @@ pub(crate) fn frame_for(window: Option<WindowBits>, opcode: OpCode, payload: &[u
         None => ws::frame(opcode, payload),
     }
 }
+
+#[cfg(all(test, not(feature = "shuttle")))]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use clank_core::limits::{Limits, Size, SlowConsumer};
+    use clank_wire::payload::PayloadBuf;
+    use clank_wire::ws::deflate::Inflater;
+
+    use super::*;
+    use crate::runtime::fixtures::{self, Frame, only_frame};
+
+    /// Long enough to be worth compressing.
+    fn value() -> String {
+        "what everybody hears ".repeat(20)
+    }
+
+    fn event() -> String {
+        format!(r#"[8,"acme/a","{}"]"#, value())
+    }
+
+    fn topic() -> Uri<'static> {
+        Uri::parse("acme/a".to_owned(), 100).unwrap()
+    }
+
+    /// Sends one event to peers with these windows; returns the frame that each has got.
+    fn fan_out(windows: &[Option<u8>]) -> Vec<Frame> {
+        let engine = fixtures::engine(Limits::DEFAULT);
+        let window = |bits: &Option<u8>| bits.and_then(WindowBits::new);
+        let peers: Vec<_> =
+            (1..).zip(windows).map(|(id, bits)| fixtures::peer(&engine, id, window(bits))).collect();
+        let mut turn = Turn::default();
+        let payload = PayloadBuf::from_serialize(&value()).unwrap();
+        let mut fanout = Fanout::new(&topic(), payload.as_payload(), OnOverflow::Disconnect, &mut turn);
+        peers.iter().for_each(|peer| fanout.deliver(peer.facts.resource_id.value(), peer));
+        drop(fanout);
+        assert_eq!(turn.dirty.len(), peers.len());
+        for peer in &peers {
+            let counted = peer.sent();
+            assert_eq!((counted.messages, counted.bytes), (1, event().len() as u64), "before compression");
+        }
+        peers.iter().map(|peer| only_frame(peer)).collect()
+    }
+
+    #[tokio::test]
+    async fn all_share_one_plain_frame() {
+        let frames = fan_out(&[None, None, None]);
+        assert_eq!(ws::payload(&frames[0].bytes), event().as_bytes());
+        assert!(frames.iter().all(|frame| *frame == frames[0]), "the same bytes at the same place");
+    }
+
+    #[tokio::test]
+    async fn an_event_is_compressed_once_for_each_window() {
+        let windows: Vec<Option<u8>> = (9..=15).map(Some).collect();
+        let twice: Vec<Option<u8>> = [&windows[..], &[None], &windows[..]].concat();
+        let frames = fan_out(&twice);
+        let places: std::collections::HashSet<usize> = frames.iter().map(|frame| frame.at).collect();
+        assert_eq!(places.len(), windows.len() + 1, "a frame for each window, and the plain one");
+        let (first, second) = frames.split_at(windows.len() + 1);
+        assert_eq!(first[..windows.len()], *second);
+        for first in second {
+            let payload = ws::payload(&first.bytes);
+            assert_eq!(first.bytes[0], 0xc1, "text, compressed");
+            assert_eq!(Inflater::new().inflate(payload, 1_000).unwrap(), event().as_bytes());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_turn_notes_what_is_owed() {
+        let engine = fixtures::engine(Limits::DEFAULT);
+        let peer = fixtures::peer(&engine, 1, None);
+        let (mut turn, mut other) = (Turn::default(), Turn::default());
+        for push in [Push::Queued, Push::Dropped, Push::Closed] {
+            turn.note(&peer, push);
+        }
+        assert!(turn.is_empty(), "nobody has to do anything");
+        assert_eq!(turn.behind, 1);
+        for push in [Push::Claimed, Push::Overflow, Push::Queued] {
+            other.note(&peer, push);
+        }
+        turn.append(&mut other);
+        assert_eq!((turn.dirty.len(), turn.overflowed.len(), turn.behind), (1, 1, 2));
+        assert!(!turn.is_empty() && other.is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_policy_decides_on_events_without_room() {
+        for (slow_consumer, overflows) in [(SlowConsumer::Disconnect, 1), (SlowConsumer::DropEvents, 0)] {
+            let limits = Limits { slow_consumer, outbound: Size::of(4096), ..Limits::DEFAULT };
+            let engine = fixtures::engine(limits);
+            let peer = fixtures::peer(&engine, 1, None);
+            let mut turn = Turn::default();
+            let large = PayloadBuf::from_serialize(&"x".repeat(40_000)).unwrap();
+            for _ in 0..3 {
+                engine.send_event(&peer, &topic(), large.as_payload(), &mut turn);
+            }
+            assert_eq!((turn.dirty.len(), turn.overflowed.len()), (1, overflows));
+            assert_eq!(peer.take_dropped() > 0, slow_consumer == SlowConsumer::DropEvents);
+        }
+    }
+}

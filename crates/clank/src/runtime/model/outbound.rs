@@ -514,7 +514,7 @@ fn close() {
     for rig in [&lost, &kept] {
         rig.owner.send(Note::Stop);
     }
-    owners.into_iter().for_each(|owner| drop(join(owner)));
+    owners.into_iter().for_each(|owner| _ = join(owner));
     assert_eq!(numbers(&kept.finish(), 0), [0, 1]);
     assert_eq!(lost.push(0, 9, OnOverflow::Drop), Push::Closed);
     assert!(!lost.outbound.writable(&bounds));
