@@ -16,7 +16,7 @@ pub use load::{Config, Flag, Input, Source, load, read};
 pub use problem::{Place, Problem, Severity};
 pub use settings::{
     ConsoleFormat, DeflateSettings, EventSettings, HeaderName, Host, LogFormat, LogLevel, LogSettings,
-    OnConnectFailure, Origin, ServerSettings, Settings, UrlPath, Wamp1Settings, Workers,
+    OnConnectTimeout, Origin, ServerSettings, Settings, UrlPath, Wamp1Settings, Workers,
 };
 pub use table::{SECTIONS, SETTINGS, Section, Setting};
 pub use value::{Invalid, Raw, Value};

@@ -9,7 +9,7 @@ use clank_core::event::Body;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Options, complain};
-use crate::config::{ConsoleFormat, OnConnectFailure, ServerSettings, Settings, Workers};
+use crate::config::{ConsoleFormat, OnConnectTimeout, ServerSettings, Settings, Workers};
 use crate::console;
 use crate::logging;
 use crate::output::Output;
@@ -64,9 +64,9 @@ fn build(settings: &Settings, stdout: &Arc<Output>) -> Builder {
         .origins(origins(server))
         .paths(Paths::Only(server.path.as_str().into()))
         .keep_headers(server.headers.iter().map(|name| name.as_str()))
-        .on_listener_timeout(match events.on_connect_failure {
-            OnConnectFailure::Close => clank::OnListenerTimeout::Close,
-            OnConnectFailure::Serve => clank::OnListenerTimeout::Serve,
+        .on_listener_timeout(match events.on_connect_timeout {
+            OnConnectTimeout::Close => clank::OnListenerTimeout::Close,
+            OnConnectTimeout::Serve => clank::OnListenerTimeout::Serve,
         })
         .page("/", "text/html; charset=utf-8", chat(server.path.as_str()))
         .page("/chat.js", "text/javascript; charset=utf-8", CHAT_SCRIPT)

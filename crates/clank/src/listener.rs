@@ -274,6 +274,11 @@ impl Listeners {
         self.0.iter().enumerate().skip(index).find(|(_, listener)| listener.hooks.hears(kind))
     }
 
+    /// How many hear of `kind`.
+    pub(crate) fn count(&self, kind: Kind) -> usize {
+        self.0.iter().filter(|listener| listener.hooks.hears(kind)).count()
+    }
+
     /// Those who decide on who may connect.
     pub(crate) fn deciders(&self) -> impl Iterator<Item = &Registration> {
         self.0.iter().filter(|listener| listener.hooks.decides())

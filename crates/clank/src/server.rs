@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use clank_core::event::{Body, Launched, Stopping};
+use clank_core::event::{Body, EventKind, Launched, Stopping};
 use mio::Poll;
 use mio::net::TcpListener;
 use tokio::sync::Notify;
@@ -122,16 +122,18 @@ pub(crate) fn start(
     let periodic = periodic.collect::<Result<Vec<_>, StartError>>()?;
     let (listeners, addresses) = listen(&settings.addresses)?;
     let engine = Engine::new(settings, application, Threads::new(runtime)?);
-    let workers = start_workers(&engine, listeners)?;
     let control = Arc::new(Control {
         asked: AtomicUsize::new(0),
         changed: Notify::new(),
         finished: Notify::new(),
         is_finished: false.into(),
-        workers: Mutex::new(workers),
+        workers: Mutex::default(),
     });
-    let handle = Handle { engine, control };
-    launch(&handle, &addresses)?;
+    let server = Server { handle: Handle { engine, control }, addresses };
+    let handle = &server.handle;
+    // Before the first client can be told of.
+    launch(handle, &server.addresses)?;
+    *lock(&handle.control.workers) = start_workers(&handle.engine, listeners)?;
     for (times, task) in periodic {
         let clank = handle.clone();
         handle.engine.threads.spawn(async move {
@@ -142,7 +144,7 @@ pub(crate) fn start(
             }
         });
     }
-    Ok(Server { handle, addresses })
+    Ok(server)
 }
 
 /// Tells that the server is there, and sees to it that it can be ended: by a thread of its own,
@@ -175,8 +177,11 @@ async fn end_in_order(engine: &Arc<Engine>, control: &Control) {
     let ending = async {
         let stopping = Stopping { open: engine.open() as u64 };
         let tell = Arc::clone(engine).tell(engine.told(Body::Stopping(stopping), None));
-        // A task that panicked or was dropped has nothing more to tell.
-        _ = engine.threads.spawn(tell).await;
+        // Each listener has its limit, but on threads that are all blocked none is even called. A
+        // task that panicked or was dropped has nothing more to tell.
+        let hearing = engine.application.listeners.count(EventKind::Stopping) as u32;
+        let patience = limits.listener.duration() * hearing;
+        _ = tokio::time::timeout(patience, engine.threads.spawn(tell)).await;
         let window = limits.drain.duration().as_millis() as u64;
         engine.mailboxes().iter().for_each(|mailbox| mailbox.send(Command::Drain { window }));
         all_gone(engine).await;

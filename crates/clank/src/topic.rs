@@ -120,8 +120,8 @@ fn resource_ids<'a>(connections: impl IntoIterator<Item = &'a Connection>) -> Co
 /// }
 /// ```
 pub trait TopicHandler: Send + Sync + 'static {
-    /// May `connection` subscribe? It is asked before the client becomes a member. `Ok(false)`
-    /// and an error refuse; WAMP v1 has no message that would tell the client.
+    /// May `connection` subscribe? It is asked before the client becomes a member. An error
+    /// refuses too; WAMP v1 has no message that would tell the client.
     fn may_subscribe(
         &self,
         connection: &Connection,

@@ -52,7 +52,7 @@ pub struct EventSettings {
     /// What standard output is told of them.
     pub console: ConsoleFormat,
     /// What becomes of a connection whose connect listener failed.
-    pub on_connect_failure: OnConnectFailure,
+    pub on_connect_timeout: OnConnectTimeout,
 }
 
 /// `[wamp1]`: points on which servers of WAMP v1 differ.
@@ -96,7 +96,7 @@ impl Default for Settings {
             },
             events: EventSettings {
                 console: ConsoleFormat::Text,
-                on_connect_failure: OnConnectFailure::Close,
+                on_connect_timeout: OnConnectTimeout::Close,
             },
             limits: Limits::DEFAULT,
             wamp1: Wamp1Settings {
@@ -153,7 +153,7 @@ choices! {
     }
 
     /// What becomes of a connection whose connect listener failed.
-    OnConnectFailure {
+    OnConnectTimeout {
         /// It is closed, as `handler_failure`.
         Close "close"
         /// It is served.

@@ -112,7 +112,7 @@ pub const SETTINGS: &[Setting] = table! {
     "server.headers" => server.headers, "Headers of the handshake that events carry. They are kept in memory for each open connection.";
 
     "events.console" => events.console, "What standard output is told: a line of text, the whole record, or nothing.";
-    "events.on_connect_failure" => events.on_connect_failure, "What becomes of a connection whose connect listener failed, panicked or took longer than `limits.listener`: it is closed as `handler_failure`, or served.";
+    "events.on_connect_timeout" => events.on_connect_timeout, "What becomes of a connection whose connect listener took longer than `limits.listener`: it is closed as `handler_failure`, or served.";
 
     "limits.message" => limits.message, "Length of a message, after decompression and over all its fragments. Beyond it: close 1009.";
     "limits.headers" => limits.headers, "Length of a request's line and headers. Beyond it: 431.";

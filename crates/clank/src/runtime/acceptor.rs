@@ -17,6 +17,8 @@ pub(crate) struct Acceptor {
     /// More may wait: the system tells only once.
     pending: bool,
     paused_until: Option<u64>,
+    /// The last accept failed, and the log says so.
+    failing: bool,
 }
 
 impl Acceptor {
@@ -28,7 +30,7 @@ impl Acceptor {
         for listener in &mut listeners {
             registry.register(listener, token, mio::Interest::READABLE)?;
         }
-        Ok(Self { listeners, pending: false, paused_until: None })
+        Ok(Self { listeners, pending: false, paused_until: None, failing: false })
     }
 
     /// The system says that there is something to accept.
@@ -55,6 +57,7 @@ impl Acceptor {
                 left -= 1;
                 match listener.accept() {
                     Ok((socket, remote)) => {
+                        self.failing = false;
                         // Without it small frames wait for acknowledgements of earlier ones.
                         _ = socket.set_nodelay(true);
                         take(socket, remote);
@@ -62,7 +65,9 @@ impl Acceptor {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                     Err(error) if is_of_the_client(&error) => {}
                     Err(error) => {
-                        tracing::warn!(%error, "can't accept; trying again in {PAUSE} ms");
+                        if !std::mem::replace(&mut self.failing, true) {
+                            tracing::warn!(%error, "can't accept; trying again every {PAUSE} ms");
+                        }
                         self.paused_until = Some(now + PAUSE);
                         return;
                     }

@@ -53,6 +53,8 @@ pub(crate) struct Closing {
     written: bool,
     /// The socket is shut.
     shut: bool,
+    /// The record of the end is made: nothing is told after it.
+    farewell: bool,
 }
 
 impl Conn {
@@ -75,6 +77,7 @@ impl Conn {
             answered,
             written: false,
             shut: false,
+            farewell: false,
         }));
         self.peer.set_closing();
         cx.engine.deregister(&self.peer);
@@ -174,7 +177,8 @@ impl Conn {
 
     /// Makes the record of the end, and lets the listeners hear of it.
     pub(super) fn say_farewell(&mut self, cx: &mut Cx) {
-        if let Some(closing) = &self.closing {
+        if let Some(closing) = &mut self.closing {
+            closing.farewell = true;
             let Ending { cause, code, reason } = &closing.ending;
             let disconnected = Disconnected {
                 cause: *cause,
@@ -188,6 +192,11 @@ impl Conn {
             self.tell(Change::Disconnected(Box::new(disconnected)), cx);
         }
         self.lane.push(Work::Ended);
+    }
+
+    /// Whether the record of the end is made.
+    pub(super) fn has_said_farewell(&self) -> bool {
+        self.closing.as_ref().is_some_and(|closing| closing.farewell)
     }
 
     fn close_frame(&self, ending: &Ending) -> Option<bytes::Bytes> {

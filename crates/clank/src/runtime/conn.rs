@@ -85,6 +85,8 @@ pub(crate) struct Conn {
     holds: usize,
     /// There may be something to read.
     pub(crate) readable: bool,
+    /// The client has ended its direction: what there is to read is read to the end.
+    pub(crate) ended: bool,
     /// How many of its publications are still being flushed: it is not read until all are written.
     paused: u32,
     pub(super) closing: Option<Box<Closing>>,
@@ -133,6 +135,7 @@ impl Conn {
             tickets: 0,
             holds: 0,
             readable: true,
+            ended: false,
             paused: 0,
             closing: None,
         };
@@ -179,6 +182,12 @@ impl Conn {
         }
     }
 
+    /// There is something to read; if `ended`, to the end.
+    pub(crate) fn on_readable(&mut self, ended: bool) {
+        self.readable = true;
+        self.ended |= ended;
+    }
+
     /// Counts what is held of the client's messages against what the server may hold for all.
     fn weigh(&mut self, cx: &mut Cx) {
         let holds = self.decoder.buffered() + self.lane.bytes();
@@ -203,6 +212,10 @@ impl Conn {
             Ok(read) => {
                 self.heard = cx.now;
                 self.pinged = None;
+                // The system tells again of what comes to a socket that was emptied, but not of
+                // its end.
+                let emptied = read < buffer.len() && self.transport.socket().is_some();
+                self.readable = self.ended || !emptied;
                 // A transport never says it read more than the buffer holds.
                 self.take(buffer.get_mut(..read).unwrap_or_default(), cx);
             }
@@ -399,8 +412,13 @@ impl Conn {
         }
     }
 
-    /// Tells listeners of an error that the connection survives.
+    /// Tells listeners of an error that the connection survives. Once its end has been told it is
+    /// logged: nothing comes after `disconnected`.
     pub(super) fn fail(&mut self, kind: ErrorKind, message: &str, cx: &mut Cx) {
+        if self.has_said_farewell() {
+            let resource_id = self.connection().resource_id();
+            return tracing::error!(resource_id, %kind, message, "an error after the end of a connection");
+        }
         let survived = self.closing.is_none();
         tracing::debug!(resource_id = self.connection().resource_id(), %kind, message, "client error");
         self.tell(Change::Error(Box::new(Failure { kind, message: message.into(), survived })), cx);

@@ -66,6 +66,9 @@ pub(crate) struct Names {
 /// Paths that connections share; past this many the memory of them is no longer kept.
 const PATHS: usize = 1024;
 
+/// Random bytes that a thread asks the system for at once: enough for fourteen connections.
+const RANDOM: usize = 256;
+
 thread_local! {
     /// On a worker's thread, while it runs application code: what that code leaves to be flushed.
     static INLINE: RefCell<Option<Turn>> = const { RefCell::new(None) };
@@ -301,12 +304,28 @@ impl Engine {
     }
 }
 
-/// Random bytes from the system.
+/// Random bytes from the system, which is asked for many at once.
 pub(crate) fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    if let Err(error) = getrandom::fill(&mut bytes) {
-        // Linux gives random bytes from the start on, or not at all: a server without is unsafe.
-        unreachable!("the system has no random bytes: {error}");
+    const { assert!(N <= RANDOM) };
+    thread_local! {
+        /// Bytes, and how many of them are used.
+        static POOL: RefCell<([u8; RANDOM], usize)> = const { RefCell::new(([0; RANDOM], RANDOM)) };
     }
-    bytes
+    let mut random = [0; N];
+    POOL.with_borrow_mut(|(bytes, used)| {
+        if *used + N > RANDOM {
+            if let Err(error) = getrandom::fill(bytes) {
+                // Linux gives random bytes from the start on, or not at all: a server without is
+                // unsafe.
+                unreachable!("the system has no random bytes: {error}");
+            }
+            *used = 0;
+        }
+        for (to, from) in random.iter_mut().zip(bytes.iter_mut().skip(*used)) {
+            // What was handed out is in one place alone.
+            *to = std::mem::take(from);
+        }
+        *used += N;
+    });
+    random
 }

@@ -34,6 +34,16 @@ pub(crate) struct Http {
     deadline: u64,
 }
 
+/// What the system says of a socket.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ready {
+    pub readable: bool,
+    pub writable: bool,
+    /// The client has ended its direction, or the socket is broken. It is said once: what is
+    /// unread has to be read to the end.
+    pub ended: bool,
+}
+
 /// What became of it.
 pub(crate) enum Progress {
     /// It waits for the client, or for a listener.
@@ -52,6 +62,10 @@ pub(crate) struct Upgraded {
     pub response: Bytes,
     /// What the client sent behind its request.
     pub early: Bytes,
+    /// There may be more to read.
+    pub readable: bool,
+    /// The client has ended its direction.
+    pub ended: bool,
 }
 
 impl Http {
@@ -59,6 +73,8 @@ impl Http {
         let wire = Rc::new(RefCell::new(Wire {
             socket: Some(socket),
             out: Vec::new(),
+            readable: false,
+            ended: false,
             partial: false,
             served: false,
         }));
@@ -83,8 +99,17 @@ impl Http {
     }
 
     /// Does all that can be done now.
-    pub(crate) fn drive(&mut self) -> Progress {
+    pub(crate) fn drive(&mut self, ready: Ready) -> Progress {
         let Some(connection) = &mut self.connection else { return Progress::Ended };
+        {
+            let mut wire = self.wire.borrow_mut();
+            wire.readable |= ready.readable;
+            wire.ended |= ready.ended;
+            if !ready.readable && wire.out.is_empty() {
+                // A fresh socket is writable, before there is anything to write.
+                return Progress::Pending;
+            }
+        }
         let polled = connection.poll_without_shutdown(&mut Context::from_waker(&self.waker));
         match polled {
             Poll::Pending => match self.wire.borrow_mut().write() {
@@ -157,7 +182,15 @@ impl Http {
         let parts = Pin::into_inner(self.connection.take()?).into_parts();
         let mut wire = self.wire.borrow_mut();
         let response = std::mem::take(&mut wire.out).into();
-        Some(Upgraded { accepted, socket: wire.socket.take()?, response, early: parts.read_buf })
+        let (readable, ended) = (wire.readable, wire.ended);
+        Some(Upgraded {
+            accepted,
+            socket: wire.socket.take()?,
+            response,
+            early: parts.read_buf,
+            readable,
+            ended,
+        })
     }
 }
 
@@ -166,6 +199,10 @@ pub(crate) struct Wire {
     /// `None` once it has been taken over.
     socket: Option<TcpStream>,
     out: Vec<u8>,
+    /// There may be something to read.
+    readable: bool,
+    /// The client has ended its direction.
+    ended: bool,
     /// Some of a request has been read that is not answered.
     partial: bool,
     /// A request has been answered.
@@ -204,17 +241,26 @@ impl hyper::rt::Read for Io {
         mut buffer: hyper::rt::ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         let mut wire = self.0.borrow_mut();
+        let wire = &mut *wire;
+        let Some(socket) = &mut wire.socket else { return Poll::Ready(Ok(())) };
+        if !wire.readable {
+            return Poll::Pending;
+        }
         let mut bytes = [0; 4096];
         let room = buffer.remaining().min(bytes.len());
-        let Some(socket) = &mut wire.socket else { return Poll::Ready(Ok(())) };
         match socket.read(&mut bytes[..room]) {
             Ok(read) => {
                 wire.partial |= read > 0;
+                // The system tells again when there is more, but not of the end.
+                wire.readable = read == room || wire.ended;
                 buffer.put_slice(&bytes[..read]);
                 Poll::Ready(Ok(()))
             }
             // The worker polls again when the socket is readable.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                wire.readable = false;
+                Poll::Pending
+            }
             Err(error) => Poll::Ready(Err(error)),
         }
     }

@@ -91,6 +91,16 @@ impl Transport {
 }
 
 impl Owned {
+    /// Lets a stream that gathers what is written go on with it.
+    fn push_through(&self, written: usize) -> io::Result<usize> {
+        match self.poll(|stream, cx| stream.poll_flush(cx)) {
+            // It wakes the worker, which goes on with the flush.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(written),
+            Err(error) => Err(error),
+            Ok(()) => Ok(written),
+        }
+    }
+
     fn poll<T>(
         &self,
         poll: impl FnOnce(Pin<&mut dyn Stream>, &mut Context<'_>) -> Poll<io::Result<T>>,
@@ -107,15 +117,11 @@ impl Owned {
 impl Sink for Owned {
     fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.poll(|stream, cx| stream.poll_write(cx, bytes))?;
-        match self.poll(|stream, cx| stream.poll_flush(cx)) {
-            // The rest of the flush goes with the next write.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(written),
-            Err(error) => Err(error),
-            Ok(()) => Ok(written),
-        }
+        self.push_through(written)
     }
 
     fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.poll(|stream, cx| stream.poll_write_vectored(cx, slices))
+        let written = self.poll(|stream, cx| stream.poll_write_vectored(cx, slices))?;
+        self.push_through(written)
     }
 }

@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clank_core::cause::Cause;
-use clank_core::wheel::Wheel;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll};
 
@@ -23,7 +22,7 @@ use super::conn::Conn;
 use super::cx::Cx;
 use super::engine::Engine;
 use super::flush::Flushes;
-use super::http::{Http, Progress, Upgraded};
+use super::http::{Http, Progress, Ready, Upgraded};
 use super::mailbox::{Command, ConnectionWaker, Mailbox};
 use super::outbound::Flushed;
 use super::peer::Peer;
@@ -136,24 +135,24 @@ impl Worker {
                 }
             }
             token => {
-                let token = Token::from_mio(token);
-                let readable = event.is_readable() || event.is_read_closed() || event.is_error();
-                self.drive(token, readable, event.is_writable());
+                let ended = event.is_read_closed() || event.is_error();
+                let readable = event.is_readable() || ended;
+                self.drive(Token::from_mio(token), Ready { readable, writable: event.is_writable(), ended });
             }
         }
     }
 
     /// Lets a connection do what it can.
-    fn drive(&mut self, token: Token, readable: bool, writable: bool) {
+    fn drive(&mut self, token: Token, ready: Ready) {
         match self.slots.find(token) {
-            Some(Slot::Http(_)) => self.drive_http(token),
+            Some(Slot::Http(_)) => self.drive_http(token, ready),
             Some(Slot::Open(conn)) => {
-                if writable && conn.on_writable(&self.cx) {
+                if ready.writable && conn.on_writable(&self.cx) {
                     self.flushes.again(Arc::clone(conn.peer()));
                 }
-                if readable {
+                if ready.readable {
                     self.with(token, |conn, cx| {
-                        conn.readable = true;
+                        conn.on_readable(ready.ended);
                         conn.pump(cx);
                     });
                 }
@@ -162,10 +161,10 @@ impl Worker {
         }
     }
 
-    fn drive_http(&mut self, token: Token) {
+    fn drive_http(&mut self, token: Token, ready: Ready) {
         let Some(Slot::Http(http)) = self.slots.find(token) else { return };
         let remote = http.remote();
-        match http.drive() {
+        match http.drive(ready) {
             Progress::Pending => {}
             Progress::Ended => self.end_http(token, remote),
             Progress::Upgraded(upgraded) => {
@@ -182,9 +181,11 @@ impl Worker {
 
     /// Makes an open connection of one whose handshake is accepted.
     fn open(&mut self, token: Token, upgraded: Upgraded) {
-        let Upgraded { accepted, socket, response, early } = upgraded;
+        let Upgraded { accepted, socket, response, early, readable, ended } = upgraded;
         let transport = Transport::Direct(Arc::new(socket));
-        let conn = Conn::open(accepted, token, transport, Some(response), &mut self.cx);
+        let mut conn = Conn::open(accepted, token, transport, Some(response), &mut self.cx);
+        conn.readable = readable;
+        conn.ended = ended;
         if let Some(slot) = self.slots.find(token) {
             *slot = Slot::Open(Box::new(conn));
         }
@@ -242,7 +243,7 @@ impl Worker {
                 if let Some(Slot::Open(conn)) = self.slots.find(token) {
                     conn.transport.flush();
                 }
-                self.drive(token, true, true);
+                self.drive(token, Ready { readable: true, writable: true, ended: false });
             }
             Command::Done { token, ticket, done } => {
                 self.with(token, |conn, cx| conn.on_done(ticket, done, cx));
@@ -326,10 +327,8 @@ impl Worker {
     }
 
     fn fire_deadlines(&mut self) {
-        let mut wheel = std::mem::replace(&mut self.cx.wheel, Wheel::new(self.cx.now));
         let mut due = Vec::new();
-        wheel.advance(self.cx.now, &mut |token| due.push(token));
-        self.cx.wheel = wheel;
+        self.cx.wheel.advance(self.cx.now, &mut |token| due.push(token));
         for token in due {
             if token == Token::PROBE {
                 self.cx.engine.threads.check(self.cx.now);

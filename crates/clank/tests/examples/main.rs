@@ -144,7 +144,7 @@ fn procedures_answer_with_results_and_errors() {
         ),
     ];
     for (uri, arguments, answer) in cases {
-        assert_eq!(client.call(uri, arguments), answer);
+        assert_eq!(client.call(uri, &arguments), answer);
     }
 }
 
@@ -152,7 +152,7 @@ fn procedures_answer_with_results_and_errors() {
 fn parameters_that_do_not_fit_are_an_error_of_the_caller() {
     let example = Example::start("rpc");
     let mut client = Client::connect(&example);
-    let answer = client.call("sample/add_func", json!({ "term1": "two" }));
+    let answer = client.call("sample/add_func", &json!({ "term1": "two" }));
     assert_eq!((&answer[0], &answer[4]["code"]), (&json!(4), &json!(400)), "{answer}");
     assert!(answer[3].as_str().unwrap().starts_with("invalid parameters: "), "{answer}");
 }
@@ -183,7 +183,7 @@ fn beside_axum_one_port_serves_both() {
     let mut client = Client::connect_to(example.address, "/ws");
     client.send(&json!([5, "announcements"]));
     // The answer to a call comes after what was asked for before it.
-    assert_eq!(client.call("none/such", json!([]))[0], 4);
+    assert_eq!(client.call("none/such", &json!([]))[0], 4);
     assert_eq!(example.request("POST", "/announce", r#""dinner is ready""#), (202, String::new()));
     assert_eq!(client.receive(), json!([8, "announcements", "dinner is ready"]));
     let (status, reason) = example.request("POST", "/announce", "dinner");

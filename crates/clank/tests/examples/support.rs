@@ -146,9 +146,9 @@ impl Client {
         receive(&mut self.socket)
     }
 
-    /// Calls a procedure; returns its answer.
-    pub(crate) fn call(&mut self, uri: &str, arguments: Value) -> Value {
-        self.send(&json!([2, "call", uri, arguments]));
+    /// Calls a procedure with one argument; returns its answer.
+    pub(crate) fn call(&mut self, uri: &str, argument: &Value) -> Value {
+        self.send(&json!([2, "call", uri, argument]));
         self.receive()
     }
 

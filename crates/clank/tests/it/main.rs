@@ -4,9 +4,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod abuse;
+mod house;
 mod lifecycle;
+mod listeners;
 mod order;
 mod rejected;
+mod shutdown;
+mod topics;
 mod wamp1_calls;
 mod wamp1_malformed;
 mod wamp1_messages;
