@@ -146,22 +146,19 @@ mod tests {
             Cause::OriginRefused,
             "http://evil.example",
         );
+        let launched = Launched { address: "ws://127.0.0.1:1".into(), previous: None };
         for (event, expected) in [
-            (client(Change::Connected), "1 connected"),
-            (client(Change::Disconnected(Box::new(gone))), "1 disconnected"),
-            (error("it broke"), "connection error occurred: it broke"),
-            (client(Change::Subscribed("acme".into())), "1 subscribed to acme"),
-            (client(Change::Unsubscribed("acme".into())), "1 unsubscribed from acme"),
-            (
-                event(Body::Rejected(Box::new(rejection))),
-                "connection rejected: origin_refused: http://evil.example",
-            ),
-            (event(Body::Stopping(Stopping { open: 3 })), "Stopping Clank"),
+            (client(Change::Connected), Some("1 connected")),
+            (client(Change::Disconnected(Box::new(gone))), Some("1 disconnected")),
+            (error("it broke"), Some("connection error occurred: it broke")),
+            (client(Change::Subscribed("acme".into())), None),
+            (client(Change::Unsubscribed("acme".into())), None),
+            (event(Body::Rejected(Box::new(rejection))), None),
+            (event(Body::Stopping(Stopping { open: 3 })), None),
+            (event(Body::Launched(launched)), None),
         ] {
-            assert_eq!(text(&event).as_deref(), Some(expected));
+            assert_eq!(text(&event).as_deref(), expected);
         }
-        let launched = event(Body::Launched(Launched { address: "ws://127.0.0.1:1".into(), previous: None }));
-        assert_eq!(text(&launched), None, "the second line has told it");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// Folders whose files are tests, or written by a program.
-const NOT_SOURCE: &[&str] = &["tests", "test", "benches", "e2e", "dist", "node_modules", "corpus"];
+const NOT_SOURCE: &[&str] = &["tests", "test", "benches", "model", "e2e", "dist", "node_modules", "corpus"];
 
 /// Whether a file of ours holds code that ships, by its name.
 pub(super) fn is_source(path: &str) -> bool {
@@ -16,14 +16,16 @@ pub(super) fn is_source(path: &str) -> bool {
 
 /// The part of a file before its tests, which by our habit stand last.
 pub(super) fn without_tests(text: &str) -> &str {
-    let module = "\n#[cfg(test)]\nmod ";
-    match text.find(module) {
-        // `mod tests;` has its tests elsewhere, and the file may go on.
-        Some(at) if text[at + module.len()..].lines().next().is_some_and(|line| line.ends_with('{')) => {
-            &text[..=at]
+    for module in ["\n#[cfg(test)]\nmod ", "\n#[cfg(all(test, not(feature = \"shuttle\")))]\nmod "] {
+        match text.find(module) {
+            // `mod tests;` has its tests elsewhere, and the file may go on.
+            Some(at) if text[at + module.len()..].lines().next().is_some_and(|line| line.ends_with('{')) => {
+                return &text[..=at];
+            }
+            _ => {}
         }
-        _ => text,
     }
+    text
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ fn welcome_comes_first_and_names_session_and_server() {
     assert!(session.len() == 14 && session.bytes().all(|byte| byte.is_ascii_hexdigit()), "{session}");
     assert!(welcome[3].as_str().unwrap().starts_with("Clank/"), "{welcome}");
     assert_eq!(welcome.as_array().unwrap().len(), 4);
-    let sessions: Vec<String> = (0..20).map(|_| test.client().session.clone()).collect();
+    let sessions: Vec<String> = (0..20).map(|_| test.client().session).collect();
     assert!(sessions.iter().all(|other| sessions.iter().filter(|it| *it == other).count() == 1));
 }
 
