@@ -6,6 +6,7 @@ mod support;
 
 mod abuse;
 mod house;
+mod inside;
 mod lifecycle;
 mod listeners;
 mod order;
