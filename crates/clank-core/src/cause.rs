@@ -156,7 +156,7 @@ labelled! {
         Overload "overload" "The whole server holds as many unsent bytes as it may.";
         HandlerFailed "handler_failed" "A topic or procedure handler returned an error that is no reply.";
         HandlerPanicked "handler_panicked" "A topic or procedure handler panicked.";
-        HandlerTimedOut "handler_timed_out" "A topic or procedure handler took longer than its limit.";
+        HandlerTimedOut "handler_timed_out" "A topic handler took longer than its limit; procedures have none.";
         ListenerFailed "listener_failed" "A lifecycle listener returned an error.";
         ListenerPanicked "listener_panicked" "A lifecycle listener panicked.";
         ListenerTimedOut "listener_timed_out" "A lifecycle listener took longer than its limit.";

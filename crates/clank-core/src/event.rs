@@ -145,6 +145,19 @@ pub enum Change {
     Unsubscribed(Box<str>),
 }
 
+impl Change {
+    /// What a record of it tells of.
+    pub const fn kind(&self) -> EventKind {
+        match self {
+            Self::Connected => EventKind::Connected,
+            Self::Disconnected(_) => EventKind::Disconnected,
+            Self::Error(_) => EventKind::Error,
+            Self::Subscribed(_) => EventKind::Subscribed,
+            Self::Unsubscribed(_) => EventKind::Unsubscribed,
+        }
+    }
+}
+
 /// How a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disconnected {
@@ -269,13 +282,7 @@ impl Event {
     /// What the record tells of.
     pub fn kind(&self) -> EventKind {
         match &self.body {
-            Body::Client { change, .. } => match change {
-                Change::Connected => EventKind::Connected,
-                Change::Disconnected(_) => EventKind::Disconnected,
-                Change::Error(_) => EventKind::Error,
-                Change::Subscribed(_) => EventKind::Subscribed,
-                Change::Unsubscribed(_) => EventKind::Unsubscribed,
-            },
+            Body::Client { change, .. } => change.kind(),
             Body::Rejected(_) => EventKind::Rejected,
             Body::Launched(_) => EventKind::Launched,
             Body::Stopping(_) => EventKind::Stopping,

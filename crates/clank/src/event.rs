@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clank_core::cause::{Cause, ErrorKind};
-use clank_core::event::{Body, Change, Disconnected, Event as Record, Failure, Rejection};
+use clank_core::event::{Body, Change, Disconnected, Event as Record, EventKind, Failure, Rejection};
 
 use crate::connection::Connection;
 
@@ -21,6 +21,15 @@ pub(crate) struct Told {
 impl Told {
     pub(crate) fn new(record: Record, connection: Option<Connection>) -> Arc<Self> {
         Arc::new(Self { record, connection, stopped: AtomicBool::new(false) })
+    }
+
+    pub(crate) fn is_error(&self) -> bool {
+        self.record.kind() == EventKind::Error
+    }
+
+    /// Whether the connection goes on after the error that this tells of.
+    pub(crate) fn is_survived(&self) -> bool {
+        matches!(&self.record.body, Body::Client { change: Change::Error(failure), .. } if failure.survived)
     }
 
     pub(crate) fn is_stopped(&self) -> bool {

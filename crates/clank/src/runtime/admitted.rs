@@ -24,7 +24,7 @@ impl Admitted {
 impl Drop for Admitted {
     fn drop(&mut self) {
         if self.engine.gate.close(self.address) == 0 {
-            self.engine.empty.notify_waiters();
+            self.engine.on_empty();
         }
     }
 }

@@ -15,6 +15,7 @@ use clank_wire::ws::{self, CloseCode};
 
 use super::conn::Conn;
 use super::cx::Cx;
+use super::hub::Member;
 use super::lane::Work;
 
 /// How long the client has to answer a close frame, in milliseconds.
@@ -49,7 +50,9 @@ pub(crate) struct Closing {
     calls_deadline: u64,
     /// The client's close frame is there.
     answered: bool,
-    /// The close frame, and all before it, is written.
+    /// The close frame, and all before it, has been given to the transport.
+    sealed: bool,
+    /// The transport has let all of it go.
     written: bool,
     /// The socket is shut.
     shut: bool,
@@ -75,6 +78,7 @@ impl Conn {
             deadline,
             calls_deadline,
             answered,
+            sealed: false,
             written: false,
             shut: false,
             farewell: false,
@@ -83,6 +87,7 @@ impl Conn {
         cx.engine.deregister(&self.peer);
         self.lane.discard_messages();
         self.calls.drop_all();
+        self.tell_dropped(cx);
         if let Some(error) = error {
             self.tell(Change::Error(Box::new(error)), cx);
         }
@@ -98,7 +103,17 @@ impl Conn {
         } else {
             self.shut();
         }
-        cx.ready.push_back(self.peer.token);
+        self.queue(cx);
+    }
+
+    /// The client has ended its direction of the stream.
+    pub(super) fn on_end(&mut self, cx: &mut Cx) {
+        if self.closing.is_some() {
+            // It will not answer any more; what is queued for it can still be written.
+            self.on_close_answered();
+        } else {
+            self.lost("the client ended the connection without a close frame", cx);
+        }
     }
 
     /// The connection broke.
@@ -126,7 +141,7 @@ impl Conn {
     }
 
     /// The client answered the server's close frame.
-    pub(super) fn on_close_answered(&mut self, _: &mut Cx) {
+    pub(super) fn on_close_answered(&mut self) {
         if let Some(closing) = &mut self.closing {
             closing.answered = true;
         }
@@ -136,14 +151,26 @@ impl Conn {
     /// The close frame and all before it is written.
     pub(crate) fn on_sealed(&mut self) {
         if let Some(closing) = &mut self.closing {
+            closing.sealed = true;
+        }
+        self.on_woken();
+    }
+
+    /// A stream may hold back what was written to it: lets it go on, and then ends what is sealed.
+    pub(crate) fn on_woken(&mut self) {
+        if !self.transport.flush() {
+            return;
+        }
+        let Some(closing) = &mut self.closing else { return };
+        if closing.sealed && !closing.written {
             closing.written = true;
             if !closing.answered {
                 // The client sees the end of the stream behind the close frame, and may still
                 // answer.
                 self.transport.end();
             }
+            self.shut_if_done();
         }
-        self.shut_if_done();
     }
 
     /// The deadlines of a closing connection; `None` if it is not closing.
@@ -177,6 +204,10 @@ impl Conn {
 
     /// Makes the record of the end, and lets the listeners hear of it.
     pub(super) fn say_farewell(&mut self, cx: &mut Cx) {
+        if self.lane.errors_dropped() > 0 {
+            let (resource_id, dropped) = (self.peer.id(), self.lane.errors_dropped());
+            tracing::warn!(resource_id, dropped, "error events were dropped: listeners were too slow");
+        }
         if let Some(closing) = &mut self.closing {
             closing.farewell = true;
             let Ending { cause, code, reason } = &closing.ending;

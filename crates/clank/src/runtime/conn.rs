@@ -20,7 +20,6 @@ use super::calls::Calls;
 use super::closing::{Closing, Ending};
 use super::cx::Cx;
 use super::engine::Names;
-use super::hub::Member;
 use super::job::{Failed, Who};
 use super::lane::{Lane, Work};
 use super::outbound::{Flushed, OnOverflow, Push};
@@ -31,6 +30,11 @@ use crate::connection::Connection;
 
 /// Reads of one buffer each before others have their turn.
 const READS: usize = 4;
+/// Queued frames that one connection may cause in a turn; what it asks for beyond waits until they
+/// are written.
+const DELIVERIES: usize = 32 * 1024;
+/// Bytes of answers to one connection in a turn, likewise.
+const ANSWERS: usize = 256 * 1024;
 /// Bytes of messages that wait for application code before reading stops.
 const INBOX_BYTES: usize = 256 * 1024;
 /// Pings of one read that are answered one by one; of more, only the latest is answered (RFC 6455,
@@ -73,8 +77,8 @@ pub(crate) struct Conn {
     pub(super) heard: u64,
     /// When it was sent the ping that it has not answered by anything yet.
     pub(super) pinged: Option<u64>,
-    /// Since when its socket has taken nothing.
-    pub(super) blocked: Option<u64>,
+    /// Its socket takes nothing.
+    pub(super) blocked: Option<Blocked>,
     /// When a draining server closes it.
     pub(super) drain_at: Option<u64>,
     /// The next entry in the wheel that counts.
@@ -89,6 +93,10 @@ pub(crate) struct Conn {
     pub(crate) ended: bool,
     /// How many of its publications are still being flushed: it is not read until all are written.
     paused: u32,
+    /// Bytes of answers queued since it was last driven.
+    answered: usize,
+    /// It is in the worker's queue of those that have something left to do.
+    queued: bool,
     pub(super) closing: Option<Box<Closing>>,
 }
 
@@ -137,6 +145,8 @@ impl Conn {
             readable: true,
             ended: false,
             paused: 0,
+            answered: 0,
+            queued: false,
             closing: None,
         };
         conn.greet(response, cx);
@@ -166,20 +176,39 @@ impl Conn {
         Connection(Arc::clone(&self.peer))
     }
 
-    /// Does all that can be done now.
+    /// Does all that can be done now, within the budget of one turn.
     pub(crate) fn pump(&mut self, cx: &mut Cx) {
+        self.answered = 0;
         self.run_lane(cx);
         for _ in 0..READS {
             if !self.may_read(cx) {
-                return;
+                break;
             }
             self.read(cx);
             self.run_lane(cx);
-            self.weigh(cx);
         }
-        if self.may_read(cx) {
+        self.weigh(cx);
+        if self.may_read(cx) || (self.paused == 0 && self.lane.has_message_next()) {
+            self.queue(cx);
+        }
+    }
+
+    /// Takes its turn in the queue of those that have something left to do.
+    pub(crate) fn take_turn(&mut self, cx: &mut Cx) {
+        self.queued = false;
+        self.pump(cx);
+    }
+
+    /// Queues it for another turn.
+    pub(super) fn queue(&mut self, cx: &mut Cx) {
+        if !std::mem::replace(&mut self.queued, true) {
             cx.ready.push_back(self.peer.token);
         }
+    }
+
+    /// Whether its messages have to wait: what they caused in this turn has to be written first.
+    pub(super) fn is_held_up(&self, cx: &Cx) -> bool {
+        self.paused > 0 || cx.turn.deliveries() >= DELIVERIES || self.answered >= ANSWERS
     }
 
     /// There is something to read; if `ended`, to the end.
@@ -207,7 +236,7 @@ impl Conn {
         match self.transport.read(&mut buffer) {
             Ok(0) => {
                 self.readable = false;
-                self.lost("the client ended the connection without a close frame", cx);
+                self.on_end(cx);
             }
             Ok(read) => {
                 self.heard = cx.now;
@@ -268,14 +297,14 @@ impl Conn {
     fn on_event(&mut self, event: Event<'_>, cx: &mut Cx) {
         if self.closing.is_some() {
             if let Event::Close(_) = event {
-                self.on_close_answered(cx);
+                self.on_close_answered();
             }
             return;
         }
         match event {
             Event::Text(text) => {
                 self.count(text.len());
-                if self.lane.is_busy() {
+                if self.lane.is_busy() || self.is_held_up(cx) {
                     self.lane.push(Work::Text(text.into()));
                 } else {
                     self.on_text(text, cx);
@@ -283,7 +312,7 @@ impl Conn {
             }
             Event::Binary(bytes) => {
                 self.count(bytes.len());
-                if self.lane.is_busy() {
+                if self.lane.is_busy() || self.is_held_up(cx) {
                     self.lane.push(Work::Binary(bytes.into()));
                 } else {
                     self.on_binary(bytes, cx);
@@ -311,9 +340,10 @@ impl Conn {
         self.close(Ending::new(cause, &error.to_string()), cx);
     }
 
-    fn may_read(&self, cx: &Cx) -> bool {
+    /// Whether there may be something to read, and room for it.
+    pub(super) fn may_read(&self, cx: &Cx) -> bool {
         self.readable
-            && self.paused == 0
+            && !self.is_held_up(cx)
             && !self.is_shut()
             && !self.lane.is_full(cx.engine.limits().inbox.count())
             && self.lane.bytes() < INBOX_BYTES
@@ -328,6 +358,7 @@ impl Conn {
 
     /// Queues an answer to the client.
     pub(super) fn reply(&mut self, frame: Bytes, message: usize, cx: &mut Cx) {
+        self.answered += message;
         let push = self.peer.push(frame, message, OnOverflow::Disconnect);
         if push == Push::Overflow {
             self.on_overflow(cx);
@@ -347,8 +378,10 @@ impl Conn {
 
     /// A flush ended with the socket full. When another worker says so, it may be so no longer.
     pub(crate) fn on_blocked(&mut self, cx: &mut Cx) {
-        if self.blocked.is_none() && self.peer.is_blocked() {
-            self.blocked = Some(cx.now);
+        let written = self.peer.written();
+        let moves = self.blocked.is_none_or(|blocked| blocked.written != written);
+        if moves && self.peer.is_blocked() {
+            self.blocked = Some(Blocked { since: cx.now, written });
             self.schedule(cx.now + cx.engine.limits().write.duration().as_millis() as u64, cx);
         }
     }
@@ -359,16 +392,18 @@ impl Conn {
         if !self.peer.is_blocked() {
             self.blocked = None;
         }
+        self.tell_dropped(cx);
+        if self.readable || self.lane.is_busy() {
+            self.queue(cx);
+        }
+    }
+
+    /// Tells of events that were dropped because the client reads too slowly.
+    pub(super) fn tell_dropped(&mut self, cx: &mut Cx) {
         let dropped = self.peer.take_dropped();
         if dropped > 0 {
-            self.fail(
-                ErrorKind::EventsDropped,
-                &format!("{dropped} events were dropped: the client reads too slowly"),
-                cx,
-            );
-        }
-        if self.readable || self.lane.is_busy() {
-            cx.ready.push_back(self.peer.token);
+            let message = format!("{dropped} events were dropped: the client reads too slowly");
+            self.fail(ErrorKind::EventsDropped, &message, cx);
         }
     }
 
@@ -376,16 +411,13 @@ impl Conn {
     pub(crate) fn flush_owned(&self, scratch: &mut Vec<u8>) -> Flushed {
         match &self.transport {
             Transport::Owned(owned) => self.peer.flush_to(owned, scratch),
-            // Its socket has been shut meanwhile.
-            Transport::Direct(_) => Flushed::Closed,
+            // It has been shut meanwhile.
+            Transport::Direct(_) | Transport::Gone => Flushed::Closed,
         }
     }
 
     /// The socket takes more. `true`: a flush is owed.
-    pub(crate) fn on_writable(&mut self, cx: &Cx) -> bool {
-        if self.blocked.is_some() {
-            self.blocked = Some(cx.now);
-        }
+    pub(crate) fn on_writable(&self) -> bool {
         self.peer.writable()
     }
 
@@ -397,19 +429,18 @@ impl Conn {
     /// What it published has been flushed. It follows once for every [`pause`](Self::pause).
     pub(crate) fn resume(&mut self, cx: &mut Cx) {
         self.paused -= 1;
-        cx.ready.push_back(self.peer.token);
+        self.queue(cx);
     }
 
     /// Tells listeners of a change, in its order.
     pub(super) fn tell(&mut self, change: Change, cx: &mut Cx) {
         self.sequence += 1;
-        let connection = Arc::clone(&self.peer.facts);
-        let told = cx
-            .engine
-            .told(Body::Client { connection, sequence: self.sequence, change }, Some(self.connection()));
-        if cx.engine.application.listeners.next(told.record.kind(), 0).is_some() && !self.lane.tell(told) {
-            tracing::debug!(resource_id = self.peer.id(), "error events are dropped: too many wait");
+        if cx.engine.application.listeners.next(change.kind(), 0).is_none() {
+            return;
         }
+        let connection = Arc::clone(&self.peer.facts);
+        let body = Body::Client { connection, sequence: self.sequence, change };
+        self.lane.tell(cx.engine.told(body, Some(self.connection())));
     }
 
     /// Tells listeners of an error that the connection survives. Once its end has been told it is
@@ -442,8 +473,21 @@ impl Conn {
     }
 }
 
+/// A socket that takes nothing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Blocked {
+    /// Since when.
+    pub since: u64,
+    /// What had been written by then.
+    written: u64,
+}
+
 impl Drop for Conn {
+    /// Leaves nothing behind, also where the server ends without closing its connections.
     fn drop(&mut self) {
+        self.peer.engine.hub.leave(&self.peer);
+        self.peer.engine.deregister(&self.peer);
+        self.peer.shut();
         self.peer.engine.bounds.exchange(self.holds, 0);
     }
 }

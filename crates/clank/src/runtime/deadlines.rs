@@ -53,8 +53,8 @@ impl Conn {
             }
             next = at;
         }
-        if let Some(since) = self.blocked {
-            let at = since + cx.engine.limits().write.duration().as_millis() as u64;
+        if let Some(blocked) = self.blocked {
+            let at = blocked.since + cx.engine.limits().write.duration().as_millis() as u64;
             if at <= cx.now {
                 self.close(Ending::new(Cause::SlowConsumer, "nothing was read for the write time-out"), cx);
                 return self.closing_deadline();
@@ -81,7 +81,7 @@ impl Conn {
         }
         // Something may wait unread, because the server itself was busy, or paused: then the
         // client is alive. It is judged by what is there, not by when it was read.
-        if self.transport.has_unread() {
+        if self.transport.has_unread() || (self.readable && !self.may_read(cx)) {
             self.readable = true;
             self.heard = cx.now;
             self.pinged = None;

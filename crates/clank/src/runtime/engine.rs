@@ -65,6 +65,8 @@ pub(crate) struct Names {
 
 /// Paths that connections share; past this many the memory of them is no longer kept.
 const PATHS: usize = 1024;
+/// A longer path is not shared.
+const PATH_BYTES: usize = 256;
 
 /// Random bytes that a thread asks the system for at once: enough for fourteen connections.
 const RANDOM: usize = 256;
@@ -158,6 +160,9 @@ impl Engine {
 
     /// `path`, shared with other connections that asked for it.
     fn intern(&self, path: &str) -> Arc<str> {
+        if path.len() > PATH_BYTES {
+            return path.into();
+        }
         let mut paths = lock(&self.paths);
         if let Some(known) = paths.get(path).and_then(Weak::upgrade) {
             return known;
@@ -170,6 +175,12 @@ impl Engine {
             paths.insert(path.into(), Arc::downgrade(&shared));
         }
         shared
+    }
+
+    /// The last connection is gone: what connections shared is forgotten.
+    pub(crate) fn on_empty(&self) {
+        *lock(&self.paths) = HashMap::new();
+        self.empty.notify_waiters();
     }
 
     pub(crate) fn register(&self, peer: &Arc<Peer>) {
@@ -295,12 +306,24 @@ impl Engine {
 
     /// Runs application code on a worker's thread; what it sends is left in `turn`.
     pub(crate) fn inline<T>(turn: &mut Turn, run: impl FnOnce() -> T) -> T {
-        let outer = INLINE.replace(Some(Turn::default()));
+        let outer = Restore { outer: INLINE.replace(Some(Turn::default())), turn };
         let value = run();
-        if let Some(mut inline) = INLINE.replace(outer) {
-            turn.append(&mut inline);
-        }
+        drop(outer);
         value
+    }
+}
+
+/// Puts back what was there before application code ran inline, also if that panicked.
+struct Restore<'a> {
+    outer: Option<Turn>,
+    turn: &'a mut Turn,
+}
+
+impl Drop for Restore<'_> {
+    fn drop(&mut self) {
+        if let Some(mut inline) = INLINE.replace(self.outer.take()) {
+            self.turn.append(&mut inline);
+        }
     }
 }
 

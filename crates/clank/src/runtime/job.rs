@@ -154,14 +154,19 @@ where
         Ok(future) => Box::pin(future),
         Err(panic) => return Err(panic_message(panic.as_ref())),
     };
-    poll_fn(|cx| {
+    let outcome = poll_fn(|cx| {
         // What a panic left half-done is the application's own; the future is not polled again.
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
             Ok(poll) => poll.map(Ok),
             Err(panic) => Poll::Ready(Err(panic_message(panic.as_ref()))),
         }
     })
-    .await
+    .await;
+    // Dropping is application code too.
+    match catch_unwind(AssertUnwindSafe(|| drop(future))) {
+        Ok(()) => outcome,
+        Err(panic) => Err(panic_message(panic.as_ref())),
+    }
 }
 
 /// How application code that returns a result ended.

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use clank_core::event::EventKind;
 use clank_core::subscription::Audience;
 use clank_core::topic::Uri;
 use clank_wire::ws::CloseCode;
@@ -34,6 +33,10 @@ pub(crate) enum Work {
 }
 
 impl Work {
+    fn is_new_error(&self) -> bool {
+        matches!(self, Self::Tell { told, listener: 0 } if told.is_error())
+    }
+
     fn bytes(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
@@ -71,6 +74,9 @@ pub(crate) struct Lane {
     queue: VecDeque<Work>,
     /// Bytes of the messages that wait.
     bytes: usize,
+    /// Errors that wait to be told to the first listener.
+    errors: usize,
+    errors_dropped: u64,
     running: Option<Box<Running>>,
     ended: bool,
 }
@@ -81,16 +87,27 @@ impl Lane {
         self.queue.push_back(work);
     }
 
-    /// Queues `told` for all listeners. `false` if too many errors wait already.
-    pub(crate) fn tell(&mut self, told: Arc<Told>) -> bool {
-        if told.record.kind() == EventKind::Error {
-            let is_error = |work: &&Work| matches!(work, Work::Tell { told, .. } if told.record.kind() == EventKind::Error);
-            if self.queue.iter().filter(is_error).count() >= ERRORS {
-                return false;
+    /// Queues `told` for all listeners. An error that the connection survives is dropped, and
+    /// counted, if too many errors wait already.
+    pub(crate) fn tell(&mut self, told: Arc<Told>) {
+        if told.is_error() {
+            if self.errors >= ERRORS && told.is_survived() {
+                self.errors_dropped += 1;
+                return;
             }
+            self.errors += 1;
         }
         self.push(Work::Tell { told, listener: 0 });
-        true
+    }
+
+    /// How many error events were dropped.
+    pub(crate) fn errors_dropped(&self) -> u64 {
+        self.errors_dropped
+    }
+
+    /// Whether a message of the client's is next.
+    pub(crate) fn has_message_next(&self) -> bool {
+        self.running.is_none() && matches!(self.queue.front(), Some(Work::Text(_) | Work::Binary(_)))
     }
 
     /// Goes on with `told` at `listener`, before anything else.
@@ -106,6 +123,7 @@ impl Lane {
         }
         let work = self.queue.pop_front();
         self.bytes -= work.as_ref().map_or(0, Work::bytes);
+        self.errors -= usize::from(work.as_ref().is_some_and(Work::is_new_error));
         if work.is_none() {
             self.queue = VecDeque::new();
         }
@@ -189,6 +207,11 @@ mod tests {
         told(sequence, Change::Error(Box::new(failure)))
     }
 
+    fn fatal(sequence: u64) -> Arc<Told> {
+        let failure = Failure { kind: ErrorKind::Protocol, message: "".into(), survived: false };
+        told(sequence, Change::Error(Box::new(failure)))
+    }
+
     fn running(ticket: u32, deadline: u64) -> Running {
         let abort = tokio::spawn(std::future::pending::<()>()).abort_handle();
         Running { ticket, deadline, abort, job: Job::Hear }
@@ -215,7 +238,7 @@ mod tests {
         let mut lane = Lane::default();
         assert!(!lane.is_busy());
         let connected = told(1, Change::Connected);
-        assert!(lane.tell(Arc::clone(&connected)));
+        lane.tell(Arc::clone(&connected));
         lane.push(Work::Text("one".into()));
         lane.push(Work::Binary([2].into()));
         assert!(lane.is_full(3) && !lane.is_full(4));
@@ -248,12 +271,22 @@ mod tests {
     #[tokio::test]
     async fn a_client_cannot_pile_up_errors() {
         let mut lane = Lane::default();
-        let taken = (1..=2 * ERRORS as u64).filter(|sequence| lane.tell(error(*sequence))).count();
-        assert_eq!(taken, ERRORS);
-        assert!(lane.tell(told(100, Change::Connected)), "other events have their place");
+        let count = ERRORS as u64;
+        (1..=2 * count).for_each(|sequence| lane.tell(error(sequence)));
+        assert_eq!(lane.errors_dropped(), count);
+        lane.tell(told(100, Change::Connected));
+        assert_eq!(lane.errors_dropped(), count, "other events have their place");
         assert_eq!(next(&mut lane).unwrap(), "tell 1 from 0");
-        assert!(lane.tell(error(101)), "there is room again");
-        assert!(!lane.tell(error(102)));
+        lane.tell(error(101));
+        assert_eq!(lane.errors_dropped(), count, "there is room again");
+        lane.tell(error(102));
+        assert_eq!(lane.errors_dropped(), count + 1);
+        lane.tell(fatal(103));
+        assert_eq!(
+            lane.errors_dropped(),
+            count + 1,
+            "the error that ends the connection is told in any case"
+        );
     }
 
     #[test]

@@ -43,7 +43,8 @@ pub(crate) enum Command {
 
 /// A worker's letter box. Its order is the order of sending.
 pub(crate) struct Mailbox {
-    commands: Mutex<Vec<Command>>,
+    /// `None`: the worker has ended.
+    commands: Mutex<Option<Vec<Command>>>,
     /// The worker has been woken and has not yet looked.
     signalled: AtomicBool,
     waker: mio::Waker,
@@ -52,11 +53,14 @@ pub(crate) struct Mailbox {
 impl Mailbox {
     pub(crate) fn new(registry: &mio::Registry, token: mio::Token) -> io::Result<Self> {
         let waker = mio::Waker::new(registry, token)?;
-        Ok(Self { commands: Mutex::default(), signalled: AtomicBool::new(false), waker })
+        Ok(Self { commands: Mutex::new(Some(Vec::new())), signalled: AtomicBool::new(false), waker })
     }
 
     pub(crate) fn send(&self, command: Command) {
-        lock(&self.commands).push(command);
+        match &mut *lock(&self.commands) {
+            Some(commands) => commands.push(command),
+            None => return,
+        }
         if !self.signalled.swap(true, Ordering::AcqRel) {
             // It fails only if the worker's poll is gone, and then nobody is left to be woken.
             _ = self.waker.wake();
@@ -66,7 +70,14 @@ impl Mailbox {
     /// Takes all commands, leaving `empty` in their place.
     pub(crate) fn take(&self, empty: Vec<Command>) -> Vec<Command> {
         self.signalled.store(false, Ordering::Release);
-        std::mem::replace(&mut lock(&self.commands), empty)
+        lock(&self.commands).replace(empty).unwrap_or_default()
+    }
+
+    /// Drops all commands, and those that are sent from now on.
+    pub(crate) fn close(&self) {
+        // Dropped without the lock: a command may hold the last of a connection.
+        let commands = lock(&self.commands).take();
+        drop(commands);
     }
 }
 

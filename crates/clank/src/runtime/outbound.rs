@@ -154,6 +154,8 @@ struct Inner {
     /// What of `waiting` is counted in [`Bounds::held`].
     charged: usize,
     dropped: u32,
+    /// Bytes that the socket has taken.
+    written: u64,
     sent: Traffic,
 }
 
@@ -173,6 +175,7 @@ impl Outbound {
             waiting: 0,
             charged: 0,
             dropped: 0,
+            written: 0,
             sent: Traffic::default(),
         }))
     }
@@ -273,6 +276,11 @@ impl Outbound {
     /// Takes the number of frames dropped for want of room since the last call.
     pub(crate) fn take_dropped(&self) -> u32 {
         std::mem::take(&mut lock(&self.0).dropped)
+    }
+
+    /// Bytes that the socket has taken since it opened.
+    pub(crate) fn written(&self) -> u64 {
+        lock(&self.0).written
     }
 
     /// The messages that were queued since it opened.
@@ -377,6 +385,7 @@ impl Inner {
     /// Takes `bytes` written ones out of the batch.
     fn settle(&mut self, batch: &mut Batch, bytes: usize) {
         self.waiting = self.waiting.saturating_sub(bytes);
+        self.written += bytes as u64;
         batch.advance(bytes);
     }
 

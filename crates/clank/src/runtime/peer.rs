@@ -118,6 +118,10 @@ impl Peer {
         self.outbound.take_dropped()
     }
 
+    pub(crate) fn written(&self) -> u64 {
+        self.outbound.written()
+    }
+
     pub(crate) fn sent(&self) -> Traffic {
         self.outbound.sent()
     }

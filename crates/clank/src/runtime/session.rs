@@ -220,7 +220,8 @@ impl Conn {
 
     /// Does what waits for its turn, until application code is running or nothing waits.
     pub(super) fn run_lane(&mut self, cx: &mut Cx) {
-        while let Some(work) = self.lane.next(self.calls.count()) {
+        while !(self.lane.has_message_next() && self.is_held_up(cx)) {
+            let Some(work) = self.lane.next(self.calls.count()) else { break };
             match work {
                 Work::Tell { told, listener } => self.tell_listener(told, listener, cx),
                 Work::Left(topic) => {
@@ -261,7 +262,6 @@ impl Conn {
         } else if self.calls.remove(ticket) && self.closing.is_none() {
             self.answer(done, cx);
         }
-        self.readable = true;
         self.pump(cx);
     }
 

@@ -23,24 +23,26 @@ pub(crate) enum Transport {
     /// A stream made by somebody else, such as another server's upgraded one or the pipe of the
     /// in-process client. Only its worker touches it.
     Owned(Owned),
+    /// Nothing any more: it has been shut.
+    Gone,
 }
 
 /// A stream that wakes its worker when it can go on.
 pub(crate) struct Owned {
-    stream: RefCell<Option<Box<dyn Stream>>>,
+    stream: RefCell<Box<dyn Stream>>,
     waker: Waker,
 }
 
 impl Transport {
     pub(crate) fn owned(stream: Box<dyn Stream>, waker: Waker) -> Self {
-        Self::Owned(Owned { stream: RefCell::new(Some(stream)), waker })
+        Self::Owned(Owned { stream: RefCell::new(stream), waker })
     }
 
     /// The socket, if every thread can write to it.
     pub(crate) fn socket(&self) -> Option<&Arc<TcpStream>> {
         match self {
             Self::Direct(socket) => Some(socket),
-            Self::Owned(_) => None,
+            Self::Owned(_) | Self::Gone => None,
         }
     }
 
@@ -52,6 +54,7 @@ impl Transport {
                 owned.poll(|stream, cx| stream.poll_read(cx, &mut read))?;
                 Ok(read.filled().len())
             }
+            Self::Gone => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 
@@ -60,15 +63,17 @@ impl Transport {
         match self {
             Self::Direct(socket) => socket.peek(&mut [0]).is_ok_and(|bytes| bytes > 0),
             // It can't be asked without reading, and reading has told all it had.
-            Self::Owned(_) => false,
+            Self::Owned(_) | Self::Gone => false,
         }
     }
 
-    /// Goes on with what a stream holds back.
-    pub(crate) fn flush(&self) {
-        if let Self::Owned(owned) = self {
-            // An error shows again when reading.
-            _ = owned.poll(|stream, cx| stream.poll_flush(cx));
+    /// Lets a stream go on with what it holds back. `false`: it still holds something.
+    pub(crate) fn flush(&self) -> bool {
+        let Self::Owned(owned) = self else { return true };
+        match owned.poll(|stream, cx| stream.poll_flush(cx)) {
+            Ok(()) => true,
+            // Any other error shows again when reading, and lets nothing more go.
+            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
         }
     }
 
@@ -78,15 +83,16 @@ impl Transport {
             // It fails if the client was quicker.
             Self::Direct(socket) => _ = socket.shutdown(Shutdown::Write),
             Self::Owned(owned) => _ = owned.poll(|stream, cx| stream.poll_shutdown(cx)),
+            Self::Gone => {}
         }
     }
 
-    /// Ends both directions.
-    pub(crate) fn shut(&self) {
-        if let Self::Owned(owned) = self {
+    /// Ends both directions, and gives the descriptor back.
+    pub(crate) fn shut(&mut self) {
+        if let Self::Owned(_) = self {
             self.end();
-            owned.stream.take();
         }
+        *self = Self::Gone;
     }
 }
 
@@ -106,8 +112,7 @@ impl Owned {
         poll: impl FnOnce(Pin<&mut dyn Stream>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> io::Result<T> {
         let mut stream = self.stream.borrow_mut();
-        let stream = stream.as_deref_mut().ok_or(io::ErrorKind::NotConnected)?;
-        match poll(Pin::new(stream), &mut Context::from_waker(&self.waker)) {
+        match poll(Pin::new(&mut **stream), &mut Context::from_waker(&self.waker)) {
             Poll::Ready(result) => result,
             Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
         }

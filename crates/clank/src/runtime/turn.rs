@@ -36,6 +36,11 @@ impl Turn {
         }
     }
 
+    /// How many frames were queued.
+    pub(crate) fn deliveries(&self) -> usize {
+        self.dirty.len() + self.behind
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.dirty.is_empty() && self.overflowed.is_empty()
     }

@@ -104,7 +104,7 @@ impl Worker {
             self.accept();
             for _ in 0..self.cx.ready.len() {
                 if let Some(token) = self.cx.ready.pop_front() {
-                    self.with(token, |conn, cx| conn.pump(cx));
+                    self.with(token, Conn::take_turn);
                 }
             }
             self.fire_deadlines();
@@ -142,12 +142,34 @@ impl Worker {
         }
     }
 
-    /// Lets a connection do what it can.
+    /// Lets a connection do what it can. A panic, which is a bug of the server's own or of a
+    /// foreign stream, costs this connection alone.
     fn drive(&mut self, token: Token, ready: Ready) {
+        if catch_unwind(AssertUnwindSafe(|| self.drive_one(token, ready))).is_err() {
+            self.fail(token);
+        }
+    }
+
+    /// Ends a connection on which something panicked.
+    fn fail(&mut self, token: Token) {
+        self.cx.restore();
+        match self.slots.find(token) {
+            Some(Slot::Http(http)) => {
+                let remote = http.remote();
+                self.end_http(token, remote);
+            }
+            Some(Slot::Open(_)) => self.with(token, |conn, cx| {
+                conn.close(Ending::new(Cause::InternalError, "the server failed"), cx);
+            }),
+            None => {}
+        }
+    }
+
+    fn drive_one(&mut self, token: Token, ready: Ready) {
         match self.slots.find(token) {
             Some(Slot::Http(_)) => self.drive_http(token, ready),
             Some(Slot::Open(conn)) => {
-                if ready.writable && conn.on_writable(&self.cx) {
+                if ready.writable && conn.on_writable() {
                     self.flushes.again(Arc::clone(conn.peer()));
                 }
                 if ready.readable {
@@ -240,9 +262,7 @@ impl Worker {
                 });
             }
             Command::Wake(token) => {
-                if let Some(Slot::Open(conn)) = self.slots.find(token) {
-                    conn.transport.flush();
-                }
+                self.with(token, |conn, _| conn.on_woken());
                 self.drive(token, Ready { readable: true, writable: true, ended: false });
             }
             Command::Done { token, ticket, done } => {
@@ -389,6 +409,12 @@ impl Worker {
 
     /// Writes what waits for one connection, of this worker or another.
     fn write(&mut self, peer: &Arc<Peer>) {
+        if catch_unwind(AssertUnwindSafe(|| self.write_one(peer))).is_err() && peer.worker == self.cx.worker {
+            self.fail(peer.token);
+        }
+    }
+
+    fn write_one(&mut self, peer: &Arc<Peer>) {
         let own = peer.worker == self.cx.worker;
         let flushed = match peer.flush(&mut self.scratch) {
             Some(flushed) => flushed,
@@ -419,6 +445,13 @@ impl Worker {
         if let Some(mailbox) = self.cx.engine.mailboxes().get(peer.worker) {
             mailbox.send(command);
         }
+    }
+}
+
+impl Drop for Worker {
+    /// Nobody is left to obey: what is sent from now on is dropped.
+    fn drop(&mut self) {
+        self.cx.mailbox.close();
     }
 }
 

@@ -18,14 +18,18 @@ fn admit_close() {
     let limits =
         Limits { connections: Count::of(2), connections_per_address: Count::of(1), ..Limits::DEFAULT };
     let gate = Arc::new(Gate::default());
-    let inside = Arc::new(AtomicUsize::new(0));
+    // In all, and of the address that comes twice.
+    let inside = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
     let clients = [Some(HERE), Some(HERE), Some(THERE), None].map(|address| {
         let (gate, inside) = (Arc::clone(&gate), Arc::clone(&inside));
         thread::spawn(move || {
+            let of_here = usize::from(address == Some(HERE));
             if gate.admit(address, &limits).is_ok() {
-                assert!(inside.fetch_add(1, Ordering::Relaxed) < 2, "no more than there are places");
+                assert!(inside[0].fetch_add(1, Ordering::Relaxed) < 2, "no more than there are places");
+                assert!(inside[1].fetch_add(of_here, Ordering::Relaxed) + of_here <= 1, "one of an address");
                 thread::yield_now();
-                inside.fetch_sub(1, Ordering::Relaxed);
+                inside[0].fetch_sub(1, Ordering::Relaxed);
+                inside[1].fetch_sub(of_here, Ordering::Relaxed);
                 gate.close(address);
             }
         })

@@ -404,7 +404,58 @@ fn block_and_wake() {
 #[test]
 fn no_edge_is_lost_between_a_full_socket_and_its_owner() {
     explore(block_and_wake);
-    shuttle::check_dfs(block_and_wake, Some(20_000));
+}
+
+/// A socket that is full until somebody makes room.
+struct Full {
+    full: Mutex<bool>,
+    written: AtomicUsize,
+}
+
+impl Sink for Full {
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        if *lock(&self.full) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.written.fetch_add(bytes.len(), Ordering::Relaxed);
+        Ok(bytes.len())
+    }
+
+    fn write_vectored(&self, _: &[IoSlice<'_>]) -> io::Result<usize> {
+        unreachable!("frames this small are gathered")
+    }
+}
+
+/// The least of it: one worker writes to a full socket while the owner hears that there is room.
+fn write_and_edge() {
+    let shared = Arc::new((
+        Outbound::new(),
+        Full { full: Mutex::new(true), written: AtomicUsize::new(0) },
+        Bounds::new(1_000, 1_000),
+    ));
+    let worker = Arc::clone(&shared);
+    let worker = thread::spawn(move || {
+        let (outbound, socket, bounds) = &*worker;
+        for number in 0..2 {
+            if outbound.push(frame(0, number), 1, OnOverflow::Disconnect, bounds) == Push::Claimed {
+                _ = outbound.flush(socket, &mut Vec::new(), bounds);
+            }
+        }
+    });
+    let (outbound, socket, bounds) = &*shared;
+    *lock(&socket.full) = false;
+    if outbound.writable(bounds) {
+        _ = outbound.flush(socket, &mut Vec::new(), bounds);
+    }
+    join(worker);
+    assert_eq!(socket.written.load(Ordering::Relaxed), 2 * FRAME);
+    assert!(!outbound.is_blocked());
+    assert_eq!(bounds.held(), 0);
+}
+
+#[test]
+fn no_edge_is_lost_under_any_schedule() {
+    shuttle::check_dfs(write_and_edge, None);
 }
 
 /// What was accepted before the end is written, then the last frame, then nothing.
