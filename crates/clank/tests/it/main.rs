@@ -7,6 +7,7 @@ mod support;
 mod abuse;
 mod endings;
 mod house;
+mod inside;
 mod lifecycle;
 mod listeners;
 mod order;
