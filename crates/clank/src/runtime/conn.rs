@@ -187,8 +187,20 @@ impl Conn {
             self.read(cx);
             self.run_lane(cx);
         }
+        self.settle(cx);
+    }
+
+    /// Goes on with the application code that waits. It reads nothing: however often it is called
+    /// in a turn, the client's share of the turn stays what it is.
+    pub(super) fn go_on(&mut self, cx: &mut Cx) {
+        self.run_lane(cx);
+        self.settle(cx);
+    }
+
+    /// Counts what is held, and queues for another turn if there is something left to do.
+    fn settle(&mut self, cx: &mut Cx) {
         self.weigh(cx);
-        if self.may_read(cx) || (self.paused == 0 && self.lane.has_message_next()) {
+        if self.wants_read(cx) || (self.paused == 0 && self.lane.has_message_next()) {
             self.queue(cx);
         }
     }
@@ -340,10 +352,15 @@ impl Conn {
         self.close(Ending::new(cause, &error.to_string()), cx);
     }
 
+    /// Whether it may be read in this turn.
+    fn may_read(&self, cx: &Cx) -> bool {
+        self.wants_read(cx) && !self.is_held_up(cx)
+    }
+
     /// Whether there may be something to read, and room for it.
-    pub(super) fn may_read(&self, cx: &Cx) -> bool {
+    pub(super) fn wants_read(&self, cx: &Cx) -> bool {
         self.readable
-            && !self.is_held_up(cx)
+            && self.paused == 0
             && !self.is_shut()
             && !self.lane.is_full(cx.engine.limits().inbox.count())
             && self.lane.bytes() < INBOX_BYTES

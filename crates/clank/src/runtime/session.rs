@@ -262,7 +262,7 @@ impl Conn {
         } else if self.calls.remove(ticket) && self.closing.is_none() {
             self.answer(done, cx);
         }
-        self.pump(cx);
+        self.go_on(cx);
     }
 
     fn on_job_done(&mut self, job: Job, done: Done, cx: &mut Cx) {

@@ -5,6 +5,7 @@
 mod support;
 
 mod abuse;
+mod endings;
 mod house;
 mod inside;
 mod lifecycle;
