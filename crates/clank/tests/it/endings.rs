@@ -2,10 +2,10 @@
 
 use std::io::Read;
 use std::net::Shutdown;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clank::limits::Size;
-use clank::{Clank, Limits, SlowConsumer};
+use clank::{Clank, Connection, Limits, SlowConsumer, Topic, TopicHandler};
 use serde_json::json;
 
 use crate::support::peer::{CLOSE, FIN, Peer, TEXT, close_payload, frame};
@@ -115,4 +115,26 @@ fn descriptors_are_free_before_the_last_listener_has_heard() {
     assert_eq!(test.handle().tables().connections, 1, "the listener has not heard it out");
     hold.send(false).unwrap();
     test.until_empty();
+}
+
+/// A handler that never comes back from hearing of an unsubscription.
+struct Hangs;
+
+impl TopicHandler for Hangs {
+    async fn on_unsubscribe(&self, _: &Connection, _: &Topic) -> clank::Result {
+        std::future::pending().await
+    }
+}
+
+#[test]
+fn handlers_that_hang_put_the_end_off_once_not_once_each() {
+    let limits = Limits { listener: "300ms".parse().unwrap(), ..Limits::DEFAULT };
+    let test = serve_limited(limits, |builder| builder.topic("t", Hangs));
+    let mut peer = test.client();
+    (0..100).for_each(|topic| peer.subscribe(&format!("t/{topic}")));
+    test.until_subscribed("t/99", 1);
+    let begun = Instant::now();
+    drop(peer);
+    assert_eq!(test.disconnected()["cause"], "network_lost");
+    assert!(begun.elapsed() < Duration::from_secs(10), "a hundred times 300 ms would be thirty seconds");
 }
