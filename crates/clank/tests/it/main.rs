@@ -5,7 +5,9 @@
 mod support;
 
 mod abuse;
+mod endings;
 mod house;
+mod inside;
 mod lifecycle;
 mod listeners;
 mod order;
