@@ -13,7 +13,7 @@
 //! - [`conn`], [`session`], [`sending`], [`deadlines`], [`closing`]: an open connection, what its
 //!   client asks for, what it is owed, what time does to it, and its end
 //! - [`lane`], [`job`], [`calls`], [`notify`], [`threads`]: application code, in order and contained
-//! - [`engine`]: what all share; [`hub`]: topics; [`peer`], [`outbound`], [`transport`], [`turn`]:
+//! - [`engine`]: what all share; [`hub`]: topics; [`peer`], [`outbound`], [`frames`], [`transport`], [`turn`]:
 //!   what is sent, and who writes it
 //! - [`sync`]: the locks, which the model tests replace
 
@@ -29,6 +29,7 @@ mod engine;
 #[cfg(all(test, not(feature = "shuttle")))]
 pub(crate) mod fixtures;
 mod flush;
+mod frames;
 mod gate;
 mod http;
 mod hub;

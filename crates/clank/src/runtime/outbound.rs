@@ -17,12 +17,12 @@
 //! This file is a hot path: no system call under the lock, no allocation while idle, no copy of a
 //! frame but the gathering of small ones into one write.
 
-use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
 use bytes::Bytes;
 use clank_core::event::Traffic;
 
+use super::frames::Frames;
 use super::sync::atomic::{AtomicUsize, Ordering};
 use super::sync::{Mutex, lock};
 
@@ -146,7 +146,7 @@ struct Inner {
     lagging: bool,
     /// The socket became writable while a flush was under way.
     rearmed: bool,
-    queue: VecDeque<Bytes>,
+    queue: Frames,
     /// Bytes of the first frame that are written already.
     offset: usize,
     /// Bytes that wait, those in the sole writer's hands included.
@@ -170,7 +170,7 @@ impl Outbound {
             intake: Intake::Open,
             lagging: false,
             rearmed: false,
-            queue: VecDeque::new(),
+            queue: Frames::default(),
             offset: 0,
             waiting: 0,
             charged: 0,
@@ -264,7 +264,7 @@ impl Outbound {
         let mut inner = lock(&self.0);
         inner.state = State::Closed;
         inner.discharge(bounds);
-        inner.queue = VecDeque::new();
+        inner.queue = Frames::default();
         inner.waiting = 0;
     }
 
@@ -289,16 +289,15 @@ impl Outbound {
     }
 
     fn flush_batches(&self, sink: &impl Sink, scratch: &mut Vec<u8>, bounds: &Bounds) -> Flushed {
+        let mut inner = lock(&self.0);
         for _ in 0..BATCHES {
-            let mut batch = {
-                let mut inner = lock(&self.0);
-                match inner.take() {
-                    Ok(batch) => batch,
-                    Err(flushed) => return flushed,
-                }
+            let mut batch = match inner.take() {
+                Ok(batch) => batch,
+                Err(flushed) => return flushed,
             };
+            drop(inner);
             let written = batch.write(sink, scratch);
-            let mut inner = lock(&self.0);
+            inner = lock(&self.0);
             if inner.state == State::Closed {
                 return Flushed::Closed;
             }
@@ -411,7 +410,7 @@ impl Inner {
 
 /// Frames in the sole writer's hands.
 struct Batch {
-    frames: VecDeque<Bytes>,
+    frames: Frames,
     offset: usize,
     /// Bytes of all frames from `offset` on.
     bytes: usize,
