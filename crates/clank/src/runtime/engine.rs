@@ -20,6 +20,7 @@ use super::adopt::Adopted;
 use super::gate::Gate;
 use super::hub::{Hub, Member, NotSubscribed};
 use super::mailbox::{Command, Mailbox};
+use super::notices::Notices;
 use super::outbound::{Bounds, OnOverflow};
 use super::peer::Peer;
 use super::sync::{Mutex, lock};
@@ -41,6 +42,8 @@ pub(crate) struct Engine {
     mailboxes: OnceLock<Box<[Arc<Mailbox>]>>,
     /// Where application code runs.
     pub threads: Threads,
+    /// What listeners have still to be told of no open connection.
+    pub notices: Notices,
     pub origin: Origin,
     next_resource: AtomicU64,
     draining: AtomicBool,
@@ -92,6 +95,7 @@ impl Engine {
             mailboxes: OnceLock::new(),
             threads,
             next_resource: AtomicU64::new(ResourceId::FIRST.value()),
+            notices: Notices::default(),
             draining: AtomicBool::new(false),
             empty: tokio::sync::Notify::new(),
             start: Instant::now(),

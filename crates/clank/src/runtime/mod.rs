@@ -12,7 +12,8 @@
 //!   may come in
 //! - [`conn`], [`session`], [`deadlines`], [`closing`]: an open connection, what its client asks
 //!   for, what time does to it, and its end
-//! - [`lane`], [`job`], [`calls`], [`notify`], [`threads`]: application code, in order and contained
+//! - [`lane`], [`job`], [`calls`], [`notify`], [`notices`], [`threads`]: application code, in order
+//!   and contained
 //! - [`engine`]: what all share; [`hub`]: topics; [`peer`], [`outbound`], [`transport`], [`turn`]:
 //!   what is sent, and who writes it
 //! - [`sync`]: the locks, which the model tests replace
@@ -37,6 +38,7 @@ mod lane;
 mod mailbox;
 #[cfg(all(test, feature = "shuttle"))]
 mod model;
+mod notices;
 mod notify;
 mod outbound;
 mod peer;

@@ -5,6 +5,7 @@
 mod support;
 
 mod abuse;
+mod doors;
 mod house;
 mod lifecycle;
 mod listeners;

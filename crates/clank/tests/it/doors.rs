@@ -1,0 +1,65 @@
+//! The ways in: whatever becomes of a handshake or of a page, it is told once and sent whole.
+
+use std::convert::Infallible;
+use std::future::{Future, pending, poll_fn};
+use std::io::Read;
+use std::net::{SocketAddr, TcpStream};
+use std::pin::pin;
+use std::sync::mpsc;
+use std::task::Poll;
+
+use clank::limits::Period;
+use clank::{
+    Admission, Builder, Clank, ClientEventListener, ConnectRequest, EventKind, Limits, ListenerOptions,
+    Mounted, Result,
+};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tower_service::Service;
+
+use crate::support::{HANDSHAKE, Peer, Test, serve, serve_limited, until};
+
+/// What the application's threads are called; those that serve sockets have numbers.
+const APPLICATION: &str = "clank-app";
+
+fn thread_name() -> String {
+    std::thread::current().name().unwrap_or_default().to_owned()
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// A handshake on a path that isn't served.
+fn elsewhere() -> String {
+    HANDSHAKE.replacen("GET / ", "GET /elsewhere ", 1)
+}
+
+#[test]
+fn an_ordinary_listener_behind_an_inline_one_has_its_own_threads() {
+    let (heard, hear) = mpsc::channel();
+    let test = serve(|builder| {
+        builder.on(EventKind::Rejected, move |_| {
+            heard.send(thread_name()).unwrap();
+            std::future::ready(Ok(()))
+        })
+    });
+    assert_eq!(test.request(elsewhere()).status, 404);
+    test.rejected();
+    assert_eq!(hear.recv().unwrap(), APPLICATION);
+}
+
+#[test]
+fn rejections_that_wait_for_their_listener_share_a_task() {
+    const REJECTIONS: usize = 30;
+    let runtime = runtime();
+    let handle = runtime.handle().clone();
+    let test = serve(|builder| builder.runtime(handle).on(EventKind::Rejected, |_| pending()));
+    let tasks = || runtime.metrics().num_alive_tasks();
+    until("the start is over", || tasks() == 0);
+    for _ in 0..REJECTIONS {
+        assert_eq!(test.request(elsewhere()).status, 404);
+        test.rejected();
+    }
+    assert!(tasks() <= 1, "{}", tasks());
+}
