@@ -63,3 +63,35 @@ fn rejections_that_wait_for_their_listener_share_a_task() {
     }
     assert!(tasks() <= 1, "{}", tasks());
 }
+
+/// Serves one connection by hyper, with `mounted` for every request. Returns another descriptor of
+/// its socket.
+async fn serve_one(mounted: Mounted, listener: std::net::TcpListener) -> TcpStream {
+    let (socket, _) = listener.accept().unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let same = socket.try_clone().unwrap();
+    let io = TokioIo::new(tokio::net::TcpStream::from_std(socket).unwrap());
+    let service = hyper::service::service_fn(move |request| {
+        let answer = mounted.clone().call(request);
+        async move { Ok::<_, Infallible>(answer.await.unwrap()) }
+    });
+    let connection = hyper::server::conn::http1::Builder::new().serve_connection(io, service);
+    connection.with_upgrades().await.unwrap();
+    same
+}
+
+#[test]
+fn a_socket_that_is_handed_over_sends_small_frames_at_once() {
+    let test = serve(|builder| builder);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let client = std::thread::spawn(move || Peer::wamp(address));
+    let socket = runtime().block_on(serve_one(test.handle().mount(), listener));
+    let mut peer = client.join().unwrap();
+    assert!(socket.nodelay().unwrap());
+    peer.round_trip();
+    let connected: Value = test.log.wait_for("clank.client.connected");
+    assert_eq!(connected["path"], "/");
+    drop(socket);
+    peer.leave();
+}
