@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use clank_core::cause::Cause;
@@ -23,6 +23,7 @@ use super::engine::{Engine, Names};
 use super::http::Wire;
 use super::job::Failed;
 use crate::admission::{Admission, ConnectRequest, Parts, Refusal};
+use crate::hooks::BoxFuture;
 
 /// Answers the requests of one socket.
 pub(crate) struct Responder {
@@ -233,9 +234,9 @@ async fn ask(
         headers: request.headers.clone(),
         protocol: protocol.unwrap_or_default(),
     }));
-    let answer = Arc::clone(engine).ask(request);
-    if inline {
-        return answer.await;
+    let mut answer: BoxFuture<_> = Box::pin(Arc::clone(engine).ask(request));
+    if inline && let Poll::Ready(answer) = poll_here(engine, &mut answer) {
+        return answer;
     }
     // Dropped together with the handshake, when the client goes away.
     let task = AbortOnDrop(engine.threads.spawn(answer));
@@ -288,6 +289,13 @@ fn page(engine: &Engine, request: &request::Parts) -> Response<Body> {
     if headers.contains_key(header::CONTENT_LENGTH) && headers.contains_key(header::TRANSFER_ENCODING) {
         // Two readers could disagree on where this request ends (RFC 9112, 6.3).
         let mut response =
+/// Polls application code once on this thread; if that is not all, it goes on elsewhere.
+fn poll_here<T>(engine: &Engine, code: &mut BoxFuture<T>) -> Poll<T> {
+    let runtime = engine.threads.handle();
+    let _runtime = runtime.enter();
+    code.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+}
+
             text(StatusCode::BAD_REQUEST, "Content-Length together with Transfer-Encoding".into());
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         return response;

@@ -49,6 +49,28 @@ fn an_ordinary_listener_behind_an_inline_one_has_its_own_threads() {
     assert_eq!(hear.recv().unwrap(), APPLICATION);
 }
 
+/// Decides after a wait, and tells on which threads.
+struct Waits(mpsc::Sender<String>);
+
+impl ClientEventListener for Waits {
+    async fn on_client_connecting(&self, _: &ConnectRequest) -> Result<Admission> {
+        self.0.send(thread_name()).unwrap();
+        tokio::task::yield_now().await;
+        self.0.send(thread_name()).unwrap();
+        Ok(Admission::accept())
+    }
+}
+
+#[test]
+fn an_inline_decider_that_waits_goes_on_elsewhere() {
+    let (told, hear) = mpsc::channel();
+    let test = serve(|builder| builder.listener_with(ListenerOptions::new().inline(), Waits(told)));
+    test.client().leave();
+    let first = hear.recv().unwrap();
+    assert!(first.starts_with("clank-") && first != APPLICATION, "it begins on the worker's thread: {first}");
+    assert_eq!(hear.recv().unwrap(), APPLICATION);
+}
+
 #[test]
 fn rejections_that_wait_for_their_listener_share_a_task() {
     const REJECTIONS: usize = 30;
