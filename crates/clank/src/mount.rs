@@ -8,14 +8,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use clank_core::cause::Cause;
 use clank_wire::ws::handshake;
 use http::{Request, Response, StatusCode, request};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 
 use crate::handle::Handle;
-use crate::runtime::{Adopted, Body, Carrier, Engine, decide, reject, text};
+use crate::runtime::{ABORTED, Adopted, Body, Carrier, Engine, decide, reject_accepted, text};
 
 /// A service that makes WebSockets of the requests routed to it.
 ///
@@ -33,6 +32,7 @@ use crate::runtime::{Adopted, Body, Carrier, Engine, decide, reject, text};
 ///     .route("/", get(|| async { "hello" }))
 ///     .route_service("/ws", server.handle().mount());
 /// # Ok(()) }
+/// ```
 ///
 /// Small frames should leave at once: the sockets need `TCP_NODELAY`. Clank sets it on those that
 /// it is given as they are, by hyper's own server. Those of axum come wrapped, so that axum has to
@@ -48,7 +48,6 @@ use crate::runtime::{Adopted, Body, Carrier, Engine, decide, reject, text};
 /// let served = axum::serve(listener, router);
 /// # drop(served);
 /// # Ok(()) }
-/// ```
 /// ```
 #[derive(Clone)]
 pub struct Mounted {
@@ -107,7 +106,7 @@ async fn answer(
     if !handshake::is_upgrade(&request.headers) {
         return text(StatusCode::UPGRADE_REQUIRED, "this is a WebSocket: connect with ws://\n".into());
     }
-    let (response, accepted) = match decide(&engine, remote, request).await {
+    let (response, accepted) = match decide(&engine, remote, request, || ABORTED).await {
         Ok(decided) => decided,
         Err(refused) => return refused.tell(&engine, remote, request),
     };
@@ -118,7 +117,7 @@ async fn answer(
                 let (carrier, early) = take_over(upgraded);
                 engine.adopt(Adopted { accepted, carrier, early });
             }
-            Err(_) => reject(&engine, remote, Cause::Aborted, "the client went away before it was connected"),
+            Err(_) => reject_accepted(&engine, accepted, ABORTED),
         }
     });
     response

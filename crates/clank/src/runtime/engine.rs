@@ -60,6 +60,7 @@ struct Registry {
 }
 
 /// The names of a new connection.
+#[derive(Clone, Copy)]
 pub(crate) struct Names {
     pub resource_id: ResourceId,
     pub connection_id: ConnectionId,
@@ -94,8 +95,8 @@ impl Engine {
             registry: Mutex::default(),
             mailboxes: OnceLock::new(),
             threads,
-            next_resource: AtomicU64::new(ResourceId::FIRST.value()),
             notices: Notices::default(),
+            next_resource: AtomicU64::new(ResourceId::FIRST.value()),
             draining: AtomicBool::new(false),
             empty: tokio::sync::Notify::new(),
             start: Instant::now(),

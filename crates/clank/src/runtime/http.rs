@@ -16,7 +16,7 @@ use mio::net::TcpStream;
 use super::conn::Accepted;
 use super::cx::Cx;
 use super::engine::Engine;
-use super::respond::{Responder, reject};
+use super::respond::{ABORTED, Responder, Why, reject, reject_accepted};
 
 /// Bytes of responses that may wait for a client that doesn't read; then no further request is
 /// answered.
@@ -24,7 +24,7 @@ const UNWRITTEN: usize = 256 * 1024;
 
 /// A socket that speaks HTTP.
 pub(crate) struct Http {
-    /// `None` once the socket has been taken back from hyper.
+    /// `None` once the socket has been taken back from hyper, or it has come to nothing.
     connection: Option<Pin<Box<http1::Connection<Io, Responder>>>>,
     wire: Rc<RefCell<Wire>>,
     accepted: Rc<RefCell<Option<Accepted>>>,
@@ -77,6 +77,8 @@ impl Http {
             ended: false,
             partial: false,
             served: false,
+            why: ABORTED,
+            told: false,
         }));
         let accepted = Rc::new(RefCell::new(None));
         let responder = Responder::new(&cx.engine, Some(remote), &accepted, &wire);
@@ -133,25 +135,21 @@ impl Http {
 
     /// The time for the handshake is over.
     pub(crate) fn on_deadline(&mut self) {
-        let served = {
+        {
             let mut wire = self.wire.borrow_mut();
-            if wire.out.is_empty() && !wire.served {
+            if wire.served && !wire.partial && self.accepted.borrow().is_none() {
+                // A connection that is kept alive after a page was served just ends.
+                _ = wire.write();
+                return;
+            }
+            if wire.out.is_empty() {
                 wire.out.extend_from_slice(
                     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
                 );
             }
             _ = wire.write();
-            wire.served && !wire.partial
-        };
-        // A connection that is kept alive after a page was served just ends.
-        if !served {
-            reject(
-                &self.engine,
-                Some(self.remote),
-                Cause::HandshakeTimeout,
-                "the handshake was not complete in time",
-            );
         }
+        self.give_up((Cause::HandshakeTimeout, "the handshake was not complete in time"));
     }
 
     pub(crate) fn deadline(&self) -> u64 {
@@ -162,18 +160,28 @@ impl Http {
         self.remote
     }
 
-    fn on_error(&self, error: &hyper::Error) {
+    fn on_error(&mut self, error: &hyper::Error) {
         let partial = self.wire.borrow().partial;
-        let (cause, reason) = if error.is_parse_too_large() {
-            (Cause::HeadersTooLarge, "the request's headers are more than the limits allow")
+        if error.is_parse_too_large() {
+            self.give_up((Cause::HeadersTooLarge, "the request's headers are more than the limits allow"));
         } else if error.is_parse() {
-            (Cause::HandshakeMalformed, "the request is not HTTP/1.1")
-        } else if partial {
-            (Cause::Aborted, "the client went away before its handshake was answered")
-        } else {
-            return;
-        };
-        reject(&self.engine, Some(self.remote), cause, reason);
+            self.give_up((Cause::HandshakeMalformed, "the request is not HTTP/1.1"));
+        } else if partial || self.accepted.borrow().is_some() {
+            self.give_up(ABORTED);
+        }
+    }
+
+    /// Ends a handshake that comes to nothing. It is told once, under the names that listeners know
+    /// it by, if they do.
+    fn give_up(&mut self, why: Why<'static>) {
+        self.wire.borrow_mut().why = why;
+        // With it goes the handshake on which listeners are deciding, which tells.
+        self.connection = None;
+        if let Some(accepted) = self.accepted.take() {
+            reject_accepted(&self.engine, accepted, why);
+        } else if !self.wire.borrow().told {
+            reject(&self.engine, Some(self.remote), why);
+        }
     }
 
     /// Takes the socket back from hyper.
@@ -207,9 +215,24 @@ pub(crate) struct Wire {
     partial: bool,
     /// A request has been answered.
     served: bool,
+    /// Why the connection ends, for a handshake that is dropped with it.
+    why: Why<'static>,
+    /// Such a handshake has told its listeners.
+    told: bool,
 }
 
 impl Wire {
+    /// A handshake has been read, and is not answered yet.
+    pub(crate) fn on_handshake(&mut self) {
+        self.partial = true;
+    }
+
+    /// A handshake is dropped while listeners decide on it, which they are told. Says why.
+    pub(crate) fn on_abandoned(&mut self) -> Why<'static> {
+        self.told = true;
+        self.why
+    }
+
     /// The request that was read is answered.
     pub(crate) fn on_response(&mut self) {
         self.partial = false;

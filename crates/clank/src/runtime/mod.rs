@@ -59,7 +59,7 @@ pub(crate) use mailbox::{Command, Mailbox};
 pub(crate) use outbound::OnOverflow;
 pub(crate) use peer::Peer;
 pub use respond::Body;
-pub(crate) use respond::{WAMP1, decide, reject, text};
+pub(crate) use respond::{ABORTED, WAMP1, decide, reject_accepted, text};
 pub(crate) use slots::Token;
 pub(crate) use threads::Threads;
 pub(crate) use turn::{Turn, frame_for};

@@ -86,6 +86,128 @@ fn rejections_that_wait_for_their_listener_share_a_task() {
     assert!(tasks() <= 1, "{}", tasks());
 }
 
+#[test]
+fn of_rejections_that_nobody_hears_no_record_is_made() {
+    let server = Clank::builder().bind("127.0.0.1:0").start().unwrap();
+    let address = server.local_addrs()[0];
+    let mut refused = Peer::connect(address);
+    refused.write(elsewhere().as_bytes());
+    assert_eq!(refused.response().status, 404);
+    // A record would have taken the first name.
+    let peer = Peer::wamp(address);
+    until("it has the first name", || server.handle().connection(1).is_some());
+    peer.leave();
+}
+
+/// Adds a decider that never decides; what it saw is sent.
+fn never_decides(builder: Builder) -> (Builder, mpsc::Receiver<String>) {
+    let (asked, was_asked) = mpsc::channel();
+    let builder = builder.on_connecting(move |request| {
+        asked.send(request.connection_id().to_string()).unwrap();
+        pending()
+    });
+    (builder, was_asked)
+}
+
+/// A server that never decides.
+fn undecided(limits: Limits) -> (Test, mpsc::Receiver<String>) {
+    let mut asked = None;
+    let test = serve_limited(limits, |builder| {
+        let (builder, was_asked) = never_decides(builder);
+        asked = Some(was_asked);
+        builder
+    });
+    (test, asked.unwrap())
+}
+
+/// The one rejection, of the connection that the decider saw.
+fn assert_told_once(test: &Test, connection_id: &str, cause: &str) {
+    let rejected = test.rejected();
+    assert_eq!(
+        (&rejected["connection_id"], &rejected["cause"], &rejected["path"]),
+        (&json!(connection_id), &json!(cause), &json!("/")),
+        "{rejected}"
+    );
+    test.until_empty();
+    assert_eq!(test.log.every("clank.client.rejected").len(), 1);
+}
+
+#[test]
+fn who_goes_while_a_listener_decides_is_told_of_by_name() {
+    let (test, asked) = undecided(Limits::DEFAULT);
+    let mut peer = Peer::connect(test.address);
+    peer.write(HANDSHAKE.as_bytes());
+    let id = asked.recv().unwrap();
+    drop(peer);
+    assert_told_once(&test, &id, "aborted");
+}
+
+#[test]
+fn a_handshake_that_is_not_decided_in_time_is_told_of_by_name() {
+    let limits = Limits { handshake: Period::of(150), ..Limits::DEFAULT };
+    let (test, asked) = undecided(limits);
+    let mut peer = Peer::connect(test.address);
+    peer.write(HANDSHAKE.as_bytes());
+    let id = asked.recv().unwrap();
+    assert_eq!(peer.response().status, 408);
+    assert_told_once(&test, &id, "handshake_timeout");
+}
+
+/// Polls `future` until a decider is asked, and drops it.
+async fn abandon<T>(future: impl Future<Output = T>, asked: &mpsc::Receiver<String>) -> String {
+    let mut future = pin!(future);
+    poll_fn(|cx| match (future.as_mut().poll(cx), asked.try_recv()) {
+        (Poll::Ready(_), _) => panic!("nobody has decided"),
+        (Poll::Pending, Ok(id)) => Poll::Ready(id),
+        (Poll::Pending, Err(_)) => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+#[test]
+fn a_client_within_the_program_that_gives_up_is_told_of_by_name() {
+    let (test, asked) = undecided(Limits::DEFAULT);
+    let handle = test.handle();
+    let id = runtime().block_on(abandon(handle.client(), &asked));
+    assert_told_once(&test, &id, "aborted");
+}
+
+/// The handshake as another server hands it over, with no socket behind it.
+fn mounted_request() -> http::Request<()> {
+    let mut lines = HANDSHAKE.lines().skip(1).take_while(|line| !line.is_empty());
+    let builder = http::Request::get("/");
+    let add = |builder: http::request::Builder, line: &str| {
+        let (name, value) = line.split_once(": ").unwrap();
+        builder.header(name, value)
+    };
+    lines.by_ref().fold(builder, add).body(()).unwrap()
+}
+
+#[test]
+fn a_mounted_handshake_that_another_server_drops_is_told_of_by_name() {
+    let (test, asked) = undecided(Limits::DEFAULT);
+    let mut mounted = test.handle().mount();
+    let id = runtime().block_on(abandon(mounted.call(mounted_request()), &asked));
+    assert_told_once(&test, &id, "aborted");
+}
+
+#[test]
+fn an_upgrade_that_fails_is_told_of_by_name() {
+    let (asked, was_asked) = mpsc::channel();
+    let test = serve(|builder| {
+        builder.on_connecting(move |request| {
+            asked.send(request.connection_id().to_string()).unwrap();
+            std::future::ready(Ok(Admission::accept()))
+        })
+    });
+    let response = runtime().block_on(test.handle().mount().call(mounted_request())).unwrap();
+    assert_eq!(response.status(), 101);
+    assert_told_once(&test, &was_asked.recv().unwrap(), "aborted");
+}
+
 /// Serves one connection by hyper, with `mounted` for every request. Returns another descriptor of
 /// its socket.
 async fn serve_one(mounted: Mounted, listener: std::net::TcpListener) -> TcpStream {
