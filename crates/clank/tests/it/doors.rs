@@ -99,6 +99,51 @@ fn of_rejections_that_nobody_hears_no_record_is_made() {
     peer.leave();
 }
 
+/// A client of small buffers.
+fn slow_reader(address: SocketAddr) -> TcpStream {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4 * 1024).unwrap();
+    socket.connect(&address.into()).unwrap();
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(crate::support::peer::PATIENCE)).unwrap();
+    stream
+}
+
+/// A server with a page that no socket holds at once.
+fn serve_large(limits: Limits) -> (usize, Test) {
+    const LARGE: usize = 8 * 1024 * 1024;
+    let page = "clank ".repeat(LARGE / 6 + 1).into_bytes();
+    let length = page.len();
+    (length, serve_limited(limits, |builder| builder.page("/large", "text/plain", page)))
+}
+
+const LARGE: &[u8] = b"GET /large HTTP/1.1\r\nHost: clank.test\r\nConnection: close\r\n\r\n";
+
+#[test]
+fn a_page_is_sent_whole_before_its_connection_is_closed() {
+    let (length, test) = serve_large(Limits::DEFAULT);
+    let mut stream = slow_reader(test.address);
+    std::io::Write::write_all(&mut stream, LARGE).unwrap();
+    // The server has written what the socket takes.
+    stream.peek(&mut [0]).unwrap();
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response).unwrap();
+    let head = response.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap() + 4;
+    assert_eq!(response.len() - head, length);
+    assert!(test.log.every("clank.client.rejected").is_empty());
+}
+
+#[test]
+fn a_page_that_nobody_reads_is_given_up_in_time() {
+    let limits = Limits { handshake: Period::of(150), ..Limits::DEFAULT };
+    let (_, test) = serve_large(limits);
+    let mut stream = slow_reader(test.address);
+    std::io::Write::write_all(&mut stream, LARGE).unwrap();
+    stream.peek(&mut [0]).unwrap();
+    test.until_empty();
+    assert!(test.log.every("clank.client.rejected").is_empty());
+}
+
 /// Adds a decider that never decides; what it saw is sent.
 fn never_decides(builder: Builder) -> (Builder, mpsc::Receiver<String>) {
     let (asked, was_asked) = mpsc::channel();
