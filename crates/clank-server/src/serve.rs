@@ -42,6 +42,7 @@ pub(crate) fn run(options: Options) -> ExitCode {
 async fn serve(settings: &Settings) -> clank::Result {
     let stderr = Output::spawn("standard error", io::stderr())?;
     logging::init(settings.log, &stderr)?;
+    raise_descriptor_limit();
     let stdout = Arc::new(Output::spawn("standard output", io::stdout())?);
     stdout.line(console::STARTING);
     // Whoever reads that it is launched may tell it to stop.
@@ -53,6 +54,20 @@ async fn serve(settings: &Settings) -> clank::Result {
     stdout.finish(limit);
     stderr.finish(limit);
     Ok(())
+}
+
+/// Takes as many descriptors as the system lets it: each client needs one, and the limit that a
+/// process begins with, often 1,024, is there for programs that use `select`.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum {
+        match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+            Ok(()) => tracing::info!(from = ?current, to = ?maximum, "raised the limit on descriptors"),
+            Err(error) => tracing::warn!(%error, ?current, "can't raise the limit on descriptors"),
+        }
+    }
 }
 
 /// The server that the settings describe.

@@ -8,8 +8,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use clank_core::cause::Cause;
-use clank_core::event::{Change, Disconnected, Failure};
+use clank_core::cause::{Cause, LogLevel};
+use clank_core::event::{Change, Disconnected, EventKind, Failure};
 use clank_core::topic::Uri;
 use clank_wire::ws::{self, CloseCode};
 
@@ -46,7 +46,8 @@ pub(crate) struct Closing {
     ending: Ending,
     /// When the socket is shut, whatever the client does.
     deadline: u64,
-    /// When calls that were dropped are waited for no longer.
+    /// When calls that were dropped are waited for no longer, and handlers are no longer told of
+    /// subscriptions that ended: `disconnected` is next.
     calls_deadline: u64,
     /// The client's close frame is there.
     answered: bool,
@@ -202,6 +203,20 @@ impl Conn {
         self.is_shut() && self.lane.is_ended()
     }
 
+    /// Whether `work` is given up, so that the end is told in time whatever the application's code
+    /// does: a thousand handlers that hang shall not put it off a thousand times.
+    pub(super) fn gives_up(&self, work: &Work, cx: &Cx) -> bool {
+        let is_late = self.closing.as_ref().is_some_and(|closing| closing.calls_deadline <= cx.now);
+        is_late
+            && match work {
+                Work::Left(_) => true,
+                Work::Tell { told, .. } => {
+                    matches!(told.record.kind(), EventKind::Error | EventKind::Unsubscribed)
+                }
+                _ => false,
+            }
+    }
+
     /// Makes the record of the end, and lets the listeners hear of it.
     pub(super) fn say_farewell(&mut self, cx: &mut Cx) {
         if self.lane.errors_dropped() > 0 {
@@ -211,6 +226,7 @@ impl Conn {
         if let Some(closing) = &mut self.closing {
             closing.farewell = true;
             let Ending { cause, code, reason } = &closing.ending;
+            log_end(self.peer.id(), *cause, reason);
             let disconnected = Disconnected {
                 cause: *cause,
                 code: *code,
@@ -263,5 +279,15 @@ impl Conn {
         self.readable = false;
         self.peer.shut();
         self.transport.shut();
+    }
+}
+
+/// Logs the end of a connection as loudly as its cause has it.
+fn log_end(resource_id: u64, cause: Cause, reason: &str) {
+    match cause.level() {
+        LogLevel::Debug => tracing::debug!(resource_id, %cause, reason, "client disconnected"),
+        LogLevel::Info => tracing::info!(resource_id, %cause, reason, "client disconnected"),
+        LogLevel::Warn => tracing::warn!(resource_id, %cause, reason, "client disconnected"),
+        LogLevel::Error => tracing::error!(resource_id, %cause, reason, "client disconnected"),
     }
 }

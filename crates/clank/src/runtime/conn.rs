@@ -22,8 +22,9 @@ use super::cx::Cx;
 use super::engine::Names;
 use super::job::{Failed, Who};
 use super::lane::{Lane, Work};
-use super::outbound::{Flushed, OnOverflow, Push};
+use super::outbound::OnOverflow;
 use super::peer::{Parts, Peer};
+use super::sending::Blocked;
 use super::slots::Token;
 use super::transport::Transport;
 use crate::connection::Connection;
@@ -92,9 +93,9 @@ pub(crate) struct Conn {
     /// The client has ended its direction: what there is to read is read to the end.
     pub(crate) ended: bool,
     /// How many of its publications are still being flushed: it is not read until all are written.
-    paused: u32,
+    pub(super) paused: u32,
     /// Bytes of answers queued since it was last driven.
-    answered: usize,
+    pub(super) answered: usize,
     /// It is in the worker's queue of those that have something left to do.
     queued: bool,
     pub(super) closing: Option<Box<Closing>>,
@@ -187,8 +188,20 @@ impl Conn {
             self.read(cx);
             self.run_lane(cx);
         }
+        self.settle(cx);
+    }
+
+    /// Goes on with the application code that waits. It reads nothing: however often it is called
+    /// in a turn, the client's share of the turn stays what it is.
+    pub(super) fn go_on(&mut self, cx: &mut Cx) {
+        self.run_lane(cx);
+        self.settle(cx);
+    }
+
+    /// Counts what is held, and queues for another turn if there is something left to do.
+    fn settle(&mut self, cx: &mut Cx) {
         self.weigh(cx);
-        if self.may_read(cx) || (self.paused == 0 && self.lane.has_message_next()) {
+        if self.wants_read(cx) || (self.paused == 0 && self.lane.has_message_next()) {
             self.queue(cx);
         }
     }
@@ -340,96 +353,19 @@ impl Conn {
         self.close(Ending::new(cause, &error.to_string()), cx);
     }
 
+    /// Whether it may be read in this turn.
+    fn may_read(&self, cx: &Cx) -> bool {
+        self.wants_read(cx) && !self.is_held_up(cx)
+    }
+
     /// Whether there may be something to read, and room for it.
-    pub(super) fn may_read(&self, cx: &Cx) -> bool {
+    pub(super) fn wants_read(&self, cx: &Cx) -> bool {
         self.readable
-            && !self.is_held_up(cx)
+            && self.paused == 0
             && !self.is_shut()
             && !self.lane.is_full(cx.engine.limits().inbox.count())
             && self.lane.bytes() < INBOX_BYTES
             && !self.peer.is_blocked()
-    }
-
-    /// Queues a control frame.
-    pub(super) fn push_control(&mut self, frame: Bytes, cx: &mut Cx) {
-        let push = self.peer.push_control(frame);
-        cx.turn.note(&self.peer, push);
-    }
-
-    /// Queues an answer to the client.
-    pub(super) fn reply(&mut self, frame: Bytes, message: usize, cx: &mut Cx) {
-        self.answered += message;
-        let push = self.peer.push(frame, message, OnOverflow::Disconnect);
-        if push == Push::Overflow {
-            self.on_overflow(cx);
-        } else {
-            cx.turn.note(&self.peer, push);
-        }
-    }
-
-    /// There was no room for what was to be sent.
-    pub(crate) fn on_overflow(&mut self, cx: &mut Cx) {
-        let ending = match cx.engine.bounds.is_exhausted() {
-            true => Ending::new(Cause::Overloaded, "too much is waiting for all clients together"),
-            false => Ending::new(Cause::SlowConsumer, "too much is waiting to be read"),
-        };
-        self.close(ending, cx);
-    }
-
-    /// A flush ended with the socket full. When another worker says so, it may be so no longer.
-    pub(crate) fn on_blocked(&mut self, cx: &mut Cx) {
-        let written = self.peer.written();
-        let moves = self.blocked.is_none_or(|blocked| blocked.written != written);
-        if moves && self.peer.is_blocked() {
-            self.blocked = Some(Blocked { since: cx.now, written });
-            self.schedule(cx.now + cx.engine.limits().write.duration().as_millis() as u64, cx);
-        }
-    }
-
-    /// A flush ended with nothing left to write. When another worker says so, it may be so no
-    /// longer.
-    pub(crate) fn on_flushed(&mut self, cx: &mut Cx) {
-        if !self.peer.is_blocked() {
-            self.blocked = None;
-        }
-        self.tell_dropped(cx);
-        if self.readable || self.lane.is_busy() {
-            self.queue(cx);
-        }
-    }
-
-    /// Tells of events that were dropped because the client reads too slowly.
-    pub(super) fn tell_dropped(&mut self, cx: &mut Cx) {
-        let dropped = self.peer.take_dropped();
-        if dropped > 0 {
-            let message = format!("{dropped} events were dropped: the client reads too slowly");
-            self.fail(ErrorKind::EventsDropped, &message, cx);
-        }
-    }
-
-    /// Writes what waits to a transport that only this worker can touch.
-    pub(crate) fn flush_owned(&self, scratch: &mut Vec<u8>) -> Flushed {
-        match &self.transport {
-            Transport::Owned(owned) => self.peer.flush_to(owned, scratch),
-            // It has been shut meanwhile.
-            Transport::Direct(_) | Transport::Gone => Flushed::Closed,
-        }
-    }
-
-    /// The socket takes more. `true`: a flush is owed.
-    pub(crate) fn on_writable(&self) -> bool {
-        self.peer.writable()
-    }
-
-    /// What it published is being flushed, bit by bit: it is not read until that is done.
-    pub(crate) fn pause(&mut self) {
-        self.paused += 1;
-    }
-
-    /// What it published has been flushed. It follows once for every [`pause`](Self::pause).
-    pub(crate) fn resume(&mut self, cx: &mut Cx) {
-        self.paused -= 1;
-        self.queue(cx);
     }
 
     /// Tells listeners of a change, in its order.
@@ -471,15 +407,6 @@ impl Conn {
     pub(crate) fn peer(&self) -> &Arc<Peer> {
         &self.peer
     }
-}
-
-/// A socket that takes nothing.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Blocked {
-    /// Since when.
-    pub since: u64,
-    /// What had been written by then.
-    written: u64,
 }
 
 impl Drop for Conn {

@@ -81,7 +81,7 @@ impl Conn {
         }
         // Something may wait unread, because the server itself was busy, or paused: then the
         // client is alive. It is judged by what is there, not by when it was read.
-        if self.transport.has_unread() || (self.readable && !self.may_read(cx)) {
+        if self.transport.has_unread() || (self.readable && !self.wants_read(cx)) {
             self.readable = true;
             self.heard = cx.now;
             self.pinged = None;

@@ -10,8 +10,8 @@
 //!   [`slots`], [`mailbox`] and [`cx`] are its parts
 //! - [`http`], [`respond`]: a socket until it is a WebSocket; [`gate`] and [`admitted`]: how many
 //!   may come in
-//! - [`conn`], [`session`], [`deadlines`], [`closing`]: an open connection, what its client asks
-//!   for, what time does to it, and its end
+//! - [`conn`], [`session`], [`sending`], [`deadlines`], [`closing`]: an open connection, what its
+//!   client asks for, what it is owed, what time does to it, and its end
 //! - [`lane`], [`job`], [`calls`], [`notify`], [`notices`], [`threads`]: application code, in order
 //!   and contained
 //! - [`engine`]: what all share; [`hub`]: topics; [`peer`], [`outbound`], [`transport`], [`turn`]:
@@ -43,6 +43,7 @@ mod notify;
 mod outbound;
 mod peer;
 mod respond;
+mod sending;
 mod session;
 mod slots;
 mod sync;

@@ -222,6 +222,9 @@ impl Conn {
     pub(super) fn run_lane(&mut self, cx: &mut Cx) {
         while !(self.lane.has_message_next() && self.is_held_up(cx)) {
             let Some(work) = self.lane.next(self.calls.count()) else { break };
+            if self.gives_up(&work, cx) {
+                continue;
+            }
             match work {
                 Work::Tell { told, listener } => self.tell_listener(told, listener, cx),
                 Work::Left(topic) => {
@@ -262,7 +265,7 @@ impl Conn {
         } else if self.calls.remove(ticket) && self.closing.is_none() {
             self.answer(done, cx);
         }
-        self.pump(cx);
+        self.go_on(cx);
     }
 
     fn on_job_done(&mut self, job: Job, done: Done, cx: &mut Cx) {

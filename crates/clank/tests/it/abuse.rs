@@ -120,7 +120,8 @@ fn calls_whose_answers_are_not_read_are_held_back() {
     flood(&mut peer, &call.repeat(10), 128 << 20);
     test.is_well();
     let waiting = test.handle().tables().waiting;
-    assert!(waiting < 4 << 20, "{waiting} bytes of answers wait");
+    // While its socket still takes something, a queue may be sixteen times as long as its limit.
+    assert!(waiting < 18 << 20, "{waiting} bytes of answers wait");
     drop(peer);
     test.disconnected();
 }

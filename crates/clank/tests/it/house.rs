@@ -7,8 +7,9 @@ use serde_json::json;
 use crate::support::{Peer, serve_limited};
 
 #[test]
-fn a_thousand_clients_come_and_go() {
-    const CLIENTS: usize = 1_000;
+fn hundreds_of_clients_come_and_go() {
+    // Both ends are in this process, which may have as few as 1,024 descriptors.
+    const CLIENTS: usize = 200;
     let limits = Limits { handshakes_per_address: Count::of(1_000), ..Limits::DEFAULT };
     let test = serve_limited(limits, |builder| builder);
     for round in 0..2 {

@@ -223,6 +223,22 @@ fn the_application_closes_with_a_code_and_a_reason() {
 }
 
 #[test]
+fn a_close_that_can_not_be_sent_as_it_is_breaks_nothing() {
+    let test = serve(|builder| builder);
+    let long = "\u{e9}".repeat(100);
+    for (code, reason) in [(0, "x"), (1004, "x"), (1005, "x"), (1006, ""), (5000, "x"), (1000, &long)] {
+        let (mut peer, id) = test.client_and_id();
+        test.handle().connection(id).unwrap().close(code, reason);
+        // Whatever becomes of it, what is sent follows RFC 6455, 5.5.1 and 7.4.
+        let (sent, words) = peer.closed();
+        assert!(matches!(sent, 1000..=1003 | 1005 | 1007..=1014 | 3000..=4999), "{code}: {sent}");
+        assert!(words.len() <= 123 && reason.starts_with(&words), "{words}");
+        let gone = test.disconnected();
+        assert_eq!((&gone["cause"], &gone["initiator"]), (&json!("server_closed"), &json!("server")));
+    }
+}
+
+#[test]
 fn a_client_that_does_not_answer_the_close_frame_is_not_waited_for() {
     let test = serve(|builder| builder);
     let (mut peer, id) = test.client_and_id();

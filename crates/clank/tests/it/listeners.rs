@@ -2,6 +2,7 @@
 
 use std::future::pending;
 use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 use clank::limits::Period;
 use clank::{
@@ -10,7 +11,7 @@ use clank::{
 };
 use serde_json::json;
 
-use crate::support::{HANDSHAKE, Peer, Test, serve, serve_limited, until};
+use crate::support::{HANDSHAKE, Peer, Test, eventually, serve, serve_limited, until};
 
 /// How a listener misbehaves.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -277,4 +278,48 @@ fn a_closed_connection_can_be_held_and_asked() {
     connection.close(1000, "");
     assert!(test.handle().connection(1).is_none());
     assert!(test.handle().send(1, "t", "nobody").is_err());
+}
+
+#[test]
+fn blocked_threads_stop_no_socket_and_later_clients_are_heard() {
+    const BLOCKING: u64 = 30;
+    let (keep, blocked) = mpsc::channel::<()>();
+    let blocked = Arc::new(Mutex::new(blocked));
+    let (heard, hear) = mpsc::channel();
+    let test = serve(|builder| {
+        builder.on(EventKind::Connected, move |event| {
+            let (blocked, heard) = (Arc::clone(&blocked), heard.clone());
+            let id = event.connection().unwrap().resource_id();
+            async move {
+                if (2..2 + BLOCKING).contains(&id) {
+                    _ = blocked.lock().unwrap().recv();
+                }
+                heard.send(id)?;
+                Ok(())
+            }
+        })
+    });
+    let mut early = test.client();
+    early.subscribe("t");
+    early.round_trip();
+    assert_eq!(hear.recv().unwrap(), 1);
+    let blocking: Vec<Peer> = (0..BLOCKING).map(|_| test.client()).collect();
+    // What needs none of the application's code goes on at once.
+    for round in 0..50 {
+        early.publish("t", &json!(round));
+        assert_eq!(early.json(), json!([8, "t", round]));
+    }
+    // What needs it gets fresh threads, once it has been noticed that all are blocked.
+    let mut late = eventually("a later client is heard", || {
+        let (peer, last) = (test.client(), 2 + BLOCKING);
+        hear.recv_timeout(Duration::from_millis(200)).is_ok_and(|id| id >= last).then_some(peer)
+    });
+    late.round_trip();
+    early.round_trip();
+    drop(blocking);
+    late.leave();
+    early.leave();
+    // Those that blocked are given up at their limit, and still told of.
+    test.until_empty();
+    drop(keep);
 }

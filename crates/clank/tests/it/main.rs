@@ -6,7 +6,9 @@ mod support;
 
 mod abuse;
 mod doors;
+mod endings;
 mod house;
+mod inside;
 mod lifecycle;
 mod listeners;
 mod order;

@@ -83,7 +83,7 @@ fn events_keep_their_order_through_a_handler() {
 
 #[test]
 fn a_large_audience_hears_everything_in_order() {
-    const MEMBERS: usize = 200;
+    const MEMBERS: usize = 100;
     let test = serve(|builder| builder.workers(3));
     let mut members: Vec<Peer> = (0..MEMBERS).map(|_| test.client()).collect();
     for member in &mut members {

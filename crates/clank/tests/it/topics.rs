@@ -170,6 +170,78 @@ fn what_a_handler_forwards_keeps_its_audience() {
     assert_eq!(two.json(), json!([8, "acme", 2]));
 }
 
+/// Misbehaves when members leave, and when they publish.
+struct Parting;
+
+impl TopicHandler for Parting {
+    async fn on_unsubscribe(&self, _: &Connection, topic: &Topic) -> Result {
+        match topic.uri() {
+            "parting/fails" => Err(Error::new("on purpose")),
+            "parting/panics" => panic!("on purpose"),
+            _ => std::future::pending().await,
+        }
+    }
+
+    async fn on_publish(&self, _: &Connection, _: &Topic, _: &Publication) -> Result<Forward> {
+        std::future::pending().await
+    }
+}
+
+#[test]
+fn a_handler_that_misbehaves_at_the_end_is_told_of_before_the_end() {
+    let limits = Limits { listener: Period::of(1_000), ..Limits::DEFAULT };
+    let test = serve_limited(limits, |builder| builder.topic("parting", Parting));
+    let cases = [
+        ("parting/fails", "handler_failed"),
+        ("parting/panics", "handler_panicked"),
+        ("parting/hangs", "handler_timed_out"),
+    ];
+    for (topic, kind) in cases {
+        let mut peer = test.client();
+        peer.subscribe(topic);
+        peer.round_trip();
+        peer.leave();
+        let gone = test.disconnected();
+        assert_eq!(gone["cause"], "client_closed");
+        let records = test.log.of(gone["resource_id"].as_u64().unwrap());
+        let types: Vec<&str> = records.iter().map(|record| record["type"].as_str().unwrap()).collect();
+        assert_eq!(
+            types,
+            [
+                "clank.client.connected",
+                "clank.topic.subscribed",
+                "clank.topic.unsubscribed",
+                "clank.client.error",
+                "clank.client.disconnected",
+            ]
+        );
+        assert_eq!((&records[3]["kind"], &records[3]["survived"]), (&json!(kind), &json!(false)));
+    }
+}
+
+#[test]
+fn a_publication_that_is_never_decided_delays_its_own_client_alone() {
+    let limits = Limits { listener: Period::of(300), ..Limits::DEFAULT };
+    let test = serve_limited(limits, |builder| builder.topic("parting", Parting));
+    let (mut stuck, mut lost, mut other) = (test.client(), test.client(), test.client());
+    stuck.publish("parting/t", &json!(1));
+    lost.publish("parting/t", &json!(1));
+    drop(lost);
+    other.subscribe("t");
+    for round in 0..50 {
+        other.publish("t", &json!(round));
+        assert_eq!(other.json(), json!([8, "t", round]));
+    }
+    // What came behind it is handled when it has been given up.
+    stuck.publish("t", &json!("at last"));
+    assert_eq!(other.json(), json!([8, "t", "at last"]));
+    stuck.leave();
+    other.leave();
+    test.until_empty();
+    let timed_out = test.log.every("clank.client.error");
+    assert!(timed_out.iter().all(|error| error["kind"] == "handler_timed_out"), "{timed_out:?}");
+}
+
 #[test]
 fn a_handler_serves_its_first_path_segment_alone() {
     let (acme, test) = acme();

@@ -259,3 +259,40 @@ fn an_independent_client_is_served() {
     let gone = test.disconnected();
     assert_eq!((&gone["code"], &gone["reason"]), (&json!(1001), &json!("bye")));
 }
+
+#[test]
+fn compressed_and_plain_clients_hear_the_same() {
+    use clank_wire::ws::deflate::Inflater;
+
+    let test = serve(|builder| builder.deflate(true));
+    let mut plain = test.client();
+    plain.subscribe("t");
+    plain.round_trip();
+    let event = json!("a word, ".repeat(1_000));
+    for bits in ["", "; server_max_window_bits=9", "; server_max_window_bits=12"] {
+        let offer = format!("Sec-WebSocket-Extensions: permessage-deflate{bits}\r\nHost:");
+        let mut compressed = Peer::upgraded(test.address, &HANDSHAKE.replace("Host:", &offer));
+        let mut inflater = Inflater::new();
+        let mut text = |peer: &mut Peer| {
+            let frame = peer.frame();
+            if frame.first == 0x81 {
+                return (frame.text().to_owned(), frame.payload.len());
+            }
+            assert_eq!(frame.first, 0xc1, "FIN, RSV1 and text");
+            let text = inflater.inflate(&frame.payload, 1 << 20).unwrap().to_vec();
+            (String::from_utf8(text).unwrap(), frame.payload.len())
+        };
+        assert!(text(&mut compressed).0.starts_with("[0,"));
+        compressed.subscribe("t");
+        // A client may send what is not compressed.
+        compressed.publish("t", &event);
+        let (heard, bytes) = text(&mut compressed);
+        assert_eq!(heard, json!([8, "t", event]).to_string());
+        assert!(bytes < 1_000, "{bytes}");
+        assert_eq!(plain.json(), json!([8, "t", event]));
+        compressed.send_close(1000, "");
+        assert_eq!(compressed.closed().0, 1000);
+        test.disconnected();
+    }
+    plain.leave();
+}
