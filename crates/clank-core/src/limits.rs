@@ -95,8 +95,10 @@ impl Limits {
         headers: Size::of(16 * KIB),
         header_count: Count::of(100),
         handshake: Period::of(10 * SECOND),
-        handshakes: Count::of(1_000),
-        handshakes_per_address: Count::of(100),
+        // More than the system holds ready to be accepted, so that no client of a storm is refused
+        // only because it came together with others. An unfinished handshake holds some 13 KiB.
+        handshakes: Count::of(5_000),
+        handshakes_per_address: Count::of(1_000),
 
         connections: Count::of(100_000),
         // A fifth of all, so that no address alone shuts the others out. It is more than a large

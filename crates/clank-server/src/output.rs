@@ -19,6 +19,10 @@ pub const CAPACITY: usize = 1 << 20;
 /// else made non-blocking gets there.
 const RETRY: Duration = Duration::from_millis(10);
 
+/// How long the thread lets lines gather between two writes. Waking it for each line would cost
+/// the threads that serve clients more than the line itself.
+const GATHER: Duration = Duration::from_millis(5);
+
 /// Where lines are handed over. Its clones share one thread.
 #[derive(Clone)]
 pub struct Output {
@@ -35,6 +39,8 @@ struct Shared {
 #[derive(Default)]
 struct State {
     waiting: Vec<u8>,
+    /// Whether the thread sleeps until it is told that something waits.
+    asleep: bool,
     /// Whether the thread has taken lines that it has not yet written.
     writing: bool,
     /// Whether the thread is to end when nothing waits.
@@ -131,7 +137,11 @@ impl Shared {
             for part in line {
                 state.waiting.extend_from_slice(part);
             }
-            self.changed.notify_all();
+            let was_asleep = std::mem::take(&mut state.asleep);
+            drop(state);
+            if was_asleep {
+                self.changed.notify_all();
+            }
         } else {
             let is_first = state.lose(1);
             drop(state);
@@ -149,6 +159,7 @@ impl Shared {
             if !self.wrote(result, &batch) {
                 break;
             }
+            self.gather();
         }
         self.lock().ended = true;
         self.changed.notify_all();
@@ -157,11 +168,21 @@ impl Shared {
     /// Waits for lines and takes them all. False when there will be no more.
     fn take(&self, batch: &mut Vec<u8>) -> bool {
         batch.clear();
-        let is_idle = |state: &mut State| state.waiting.is_empty() && !state.finishing;
+        let is_idle = |state: &mut State| {
+            state.asleep = state.waiting.is_empty() && !state.finishing;
+            state.asleep
+        };
         let mut state = self.changed.wait_while(self.lock(), is_idle).unwrap_or_else(PoisonError::into_inner);
         std::mem::swap(&mut state.waiting, batch);
         state.writing = !batch.is_empty();
         state.writing
+    }
+
+    /// Waits for more lines to come, unless these were the last.
+    fn gather(&self) {
+        let goes_on = |state: &mut State| !state.finishing;
+        // Nothing depends on how the wait ended.
+        _ = self.changed.wait_timeout_while(self.lock(), GATHER, goes_on);
     }
 
     /// Notes what became of a batch. False if nobody reads any longer.

@@ -12,6 +12,8 @@
 //! The server is a process of its own, so that either side needs a descriptor for each subscriber
 //! and some: `ulimit -n 12000`.
 
+#![expect(clippy::disallowed_methods, reason = "load has a pace: it is no test that waits for something")]
+
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, ExitCode, Stdio};

@@ -70,12 +70,11 @@ impl Cx {
         self.engine.limits().listener.duration().as_millis() as u64
     }
 
-    /// The threads for application code, which are looked after from now on.
-    pub(crate) fn application_threads(&mut self) -> tokio::runtime::Handle {
+    /// The application's threads were given work: they are looked after from now on.
+    pub(crate) fn look_after_threads(&mut self) {
         if self.engine.threads.probe(self.now) {
             self.wheel.insert(self.now + PATIENCE, Token::PROBE);
         }
-        self.engine.threads.handle()
     }
 
     pub(crate) fn closes_on_listener_timeout(&self) -> bool {

@@ -170,7 +170,7 @@ impl Conn {
         }
         let number = self.ticket();
         let ticket = Ticket::new(&cx.mailbox, self.peer.token, number);
-        let runtime = cx.application_threads();
+        let runtime = cx.engine.threads.handle();
         let method: Box<str> = method.into();
         let job = async move {
             let reply = contain(move || service.call(&method, call)).await;
@@ -180,7 +180,10 @@ impl Conn {
             ticket.run(&runtime, inline, job, Done::Told(Err(Failed::Dropped)))
         }) {
             Started::Finished(done) => self.answer(done, cx),
-            Started::Running(abort) => self.calls.insert(number, abort),
+            Started::Running(abort) => {
+                cx.look_after_threads();
+                self.calls.insert(number, abort);
+            }
         }
     }
 
@@ -205,12 +208,13 @@ impl Conn {
     ) {
         let number = self.ticket();
         let ticket = Ticket::new(&cx.mailbox, self.peer.token, number);
-        let runtime = cx.application_threads();
+        let runtime = cx.engine.threads.handle();
         let code = async move { done(outcome(code).await) };
         let dropped = done(Err(Failed::Dropped));
         match Engine::inline(&mut cx.turn, || ticket.run(&runtime, inline, code, dropped)) {
             Started::Finished(done) => self.on_job_done(job, done, cx),
             Started::Running(abort) => {
+                cx.look_after_threads();
                 let deadline = cx.now + cx.listener_limit();
                 self.lane.run(Running { ticket: number, deadline, abort, job });
                 self.schedule(deadline, cx);

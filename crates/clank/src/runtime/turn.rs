@@ -57,6 +57,8 @@ impl Turn {
 /// each size of window, whatever their number.
 pub(crate) struct Fanout<'a> {
     plain: Bytes,
+    /// Bytes of the message that the frame carries.
+    message: usize,
     compressed: [Option<Bytes>; WINDOWS],
     on_overflow: OnOverflow,
     turn: &'a mut Turn,
@@ -75,7 +77,8 @@ impl<'a> Fanout<'a> {
         let hint = topic.as_str().len() + payload.value_len() + 8;
         let event = Event { topic: topic.as_str().into(), payload };
         let plain = ws::build_frame(OpCode::Text, hint, |out| event.encode(out));
-        Self { plain, compressed: Default::default(), on_overflow, turn }
+        let message = ws::payload(&plain).len();
+        Self { plain, message, compressed: Default::default(), on_overflow, turn }
     }
 
     fn frame(&mut self, window: Option<WindowBits>) -> Bytes {
@@ -92,8 +95,7 @@ impl<'a> Fanout<'a> {
 impl Deliver<Arc<Peer>> for Fanout<'_> {
     fn deliver(&mut self, _: u64, member: &Arc<Peer>) {
         let frame = self.frame(member.window);
-        let message = ws::payload(&self.plain).len();
-        let push = member.push(frame, message, self.on_overflow);
+        let push = member.push(frame, self.message, self.on_overflow);
         self.turn.note(member, push);
     }
 }
