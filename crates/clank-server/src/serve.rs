@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clank::{Builder, Clank, EventKind, Handle, ListenerOptions, Origins, Paths, Record};
 use clank_core::event::Body;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::{Options, complain};
 use crate::config::{ConsoleFormat, OnConnectTimeout, ServerSettings, Settings, Workers};
@@ -45,8 +45,10 @@ async fn serve(settings: &Settings) -> clank::Result {
     raise_descriptor_limit();
     let stdout = Arc::new(Output::spawn("standard output", io::stdout())?);
     stdout.line(console::STARTING);
+    // Whoever reads that it is launched may tell it to stop.
+    let signals = Signals::listen()?;
     let server = build(settings, &stdout).start()?;
-    listen_to_signals(server.handle())?;
+    tokio::spawn(signals.obey(server.handle()));
     server.wait().await;
     let limit = settings.limits.shutdown.duration();
     stdout.finish(limit);
@@ -142,18 +144,27 @@ fn origins(server: &ServerSettings) -> Origins {
     }
 }
 
-/// Shuts the server down at SIGTERM and SIGINT; each further one hastens.
-fn listen_to_signals(handle: Handle) -> io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::spawn(async move {
+/// SIGTERM and SIGINT, which no longer end the process by themselves.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        let terminate = signal(SignalKind::terminate())?;
+        let interrupt = signal(SignalKind::interrupt())?;
+        Ok(Self { terminate, interrupt })
+    }
+
+    /// Shuts the server down at the first signal; each further one hastens.
+    async fn obey(mut self, handle: Handle) {
         loop {
             tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+                _ = self.terminate.recv() => {}
+                _ = self.interrupt.recv() => {}
             }
             handle.shutdown();
         }
-    });
-    Ok(())
+    }
 }

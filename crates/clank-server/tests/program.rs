@@ -1,6 +1,7 @@
 //! The program's commands, run as programs.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -153,4 +154,20 @@ fn help_and_errors_of_the_command_line_are_told() {
     let output = clank(&directory.0, &["chekc"]).output().unwrap();
     assert!(text(&output.stderr).contains("check"), "{}", text(&output.stderr));
     assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn a_signal_is_heard_as_soon_as_the_server_is_launched() {
+    let directory = Directory::new("signal");
+    let mut command = clank(&directory.0, &["server", "--port", "0"]);
+    // The more there are, the longer the start goes on after that line.
+    command.env("CLANK_SERVER_WORKERS", "200").stdout(Stdio::piped());
+    let mut server = command.spawn().unwrap();
+    let lines = BufReader::new(server.stdout.take().unwrap()).lines();
+    let launching = lines.map(Result::unwrap).find(|line| line.starts_with("Launching"));
+    assert!(launching.is_some());
+    let id = server.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    let status = server.wait().unwrap();
+    assert_eq!(status.code(), Some(0), "{status}");
 }

@@ -67,7 +67,7 @@ fn main() -> ExitCode {
 /// The server: one worker, so that it has nowhere to hide. It ends with its standard input.
 fn serve() -> Result {
     let limits = Limits { connections_per_address: "100000".parse()?, ..Limits::DEFAULT };
-    let server = Clank::builder().workers(1).limits(limits).bind("127.0.0.1:0").start()?;
+    let server = Clank::builder().limits(limits).bind("127.0.0.1:0").start()?;
     println!("{}", server.local_addrs().first().ok_or("no address")?);
     io::copy(&mut io::stdin(), &mut io::sink())?;
     Ok(())

@@ -20,7 +20,7 @@ use tokio::sync::{broadcast, oneshot, watch};
 use crate::config::Paths;
 use crate::error::{Error, Result};
 use crate::handle::Handle;
-use crate::runtime::{Adopted, Carrier, WAMP1, decide, random};
+use crate::runtime::{ABORTED, Adopted, Carrier, WAMP1, decide, random};
 use crate::topic::Event;
 
 /// Bytes that the pipe to the server holds in each direction.
@@ -121,7 +121,7 @@ impl Handle {
     pub async fn client(&self) -> Result<Client> {
         let request = self.handshake()?;
         let (request, ()) = request.into_parts();
-        let accepted = match decide(&self.engine, None, &request).await {
+        let accepted = match decide(&self.engine, None, &request, || ABORTED).await {
             Ok((_, accepted)) => accepted,
             Err(refused) => {
                 let response = refused.tell(&self.engine, None, &request);

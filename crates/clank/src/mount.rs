@@ -8,14 +8,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use clank_core::cause::Cause;
 use clank_wire::ws::handshake;
 use http::{Request, Response, StatusCode, request};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 
 use crate::handle::Handle;
-use crate::runtime::{Adopted, Body, Carrier, Engine, decide, reject, text};
+use crate::runtime::{ABORTED, Adopted, Body, Carrier, Engine, decide, reject_accepted, text};
 
 /// A service that makes WebSockets of the requests routed to it.
 ///
@@ -34,6 +33,22 @@ use crate::runtime::{Adopted, Body, Carrier, Engine, decide, reject, text};
 ///     .route_service("/ws", server.handle().mount());
 /// # Ok(()) }
 /// ```
+///
+/// Small frames should leave at once: the sockets need `TCP_NODELAY`. Clank sets it on those that
+/// it is given as they are, by hyper's own server. Those of axum come wrapped, so that axum has to
+/// set it:
+///
+/// ```
+/// use axum::serve::ListenerExt;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> clank::Result {
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+/// let listener = listener.tap_io(|socket| _ = socket.set_nodelay(true));
+/// # let router: axum::Router = axum::Router::new();
+/// let served = axum::serve(listener, router);
+/// # drop(served);
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct Mounted {
     engine: Arc<Engine>,
@@ -43,7 +58,8 @@ pub struct Mounted {
 type FindRemote = dyn Fn(&request::Parts) -> Option<SocketAddr> + Send + Sync;
 
 impl Handle {
-    /// A service to be mounted on a router of the application's own.
+    /// A service to be mounted on a router of the application's own. [`Mounted`] says what its
+    /// sockets need.
     pub fn mount(&self) -> Mounted {
         Mounted { engine: Arc::clone(&self.engine), remote: Arc::new(|_| None) }
     }
@@ -90,7 +106,7 @@ async fn answer(
     if !handshake::is_upgrade(&request.headers) {
         return text(StatusCode::UPGRADE_REQUIRED, "this is a WebSocket: connect with ws://\n".into());
     }
-    let (response, accepted) = match decide(&engine, remote, request).await {
+    let (response, accepted) = match decide(&engine, remote, request, || ABORTED).await {
         Ok(decided) => decided,
         Err(refused) => return refused.tell(&engine, remote, request),
     };
@@ -101,7 +117,7 @@ async fn answer(
                 let (carrier, early) = take_over(upgraded);
                 engine.adopt(Adopted { accepted, carrier, early });
             }
-            Err(_) => reject(&engine, remote, Cause::Aborted, "the client went away before it was connected"),
+            Err(_) => reject_accepted(&engine, accepted, ABORTED),
         }
     });
     response
@@ -111,14 +127,19 @@ async fn answer(
 /// else the stream that it made of it.
 fn take_over(upgraded: Upgraded) -> (Carrier, Bytes) {
     match upgraded.downcast::<TokioIo<tokio::net::TcpStream>>() {
-        Ok(parts) => match parts.io.into_inner().into_std() {
-            Ok(socket) => (Carrier::Socket(mio::net::TcpStream::from_std(socket)), parts.read_buf),
-            // The socket is gone with its registration: a stream that has ended stands for it.
-            Err(_) => (
-                Carrier::Stream(Box::new(tokio::io::join(tokio::io::empty(), tokio::io::sink()))),
-                Bytes::new(),
-            ),
-        },
+        Ok(parts) => {
+            let socket = parts.io.into_inner();
+            // Without it small frames wait for acknowledgements of earlier ones.
+            _ = socket.set_nodelay(true);
+            match socket.into_std() {
+                Ok(socket) => (Carrier::Socket(mio::net::TcpStream::from_std(socket)), parts.read_buf),
+                // The socket is gone with its registration: a stream that has ended stands for it.
+                Err(_) => (
+                    Carrier::Stream(Box::new(tokio::io::join(tokio::io::empty(), tokio::io::sink()))),
+                    Bytes::new(),
+                ),
+            }
+        }
         Err(upgraded) => (Carrier::Stream(Box::new(TokioIo::new(upgraded))), Bytes::new()),
     }
 }

@@ -46,9 +46,11 @@ pub(crate) struct Closing {
     ending: Ending,
     /// When the socket is shut, whatever the client does.
     deadline: u64,
-    /// When calls that were dropped are waited for no longer, and handlers are no longer told of
-    /// subscriptions that ended: `disconnected` is next.
+    /// When calls that were dropped are waited for no longer.
     calls_deadline: u64,
+    /// When handlers and listeners are no longer told of subscriptions that ended, and of errors:
+    /// `disconnected` is next. It leaves time for one that hangs, and for its error to be told.
+    patience: u64,
     /// The client's close frame is there.
     answered: bool,
     /// The close frame, and all before it, has been given to the transport.
@@ -78,6 +80,7 @@ impl Conn {
             ending,
             deadline,
             calls_deadline,
+            patience: cx.now + 2 * cx.listener_limit(),
             answered,
             sealed: false,
             written: false,
@@ -206,7 +209,7 @@ impl Conn {
     /// Whether `work` is given up, so that the end is told in time whatever the application's code
     /// does: a thousand handlers that hang shall not put it off a thousand times.
     pub(super) fn gives_up(&self, work: &Work, cx: &Cx) -> bool {
-        let is_late = self.closing.as_ref().is_some_and(|closing| closing.calls_deadline <= cx.now);
+        let is_late = self.closing.as_ref().is_some_and(|closing| closing.patience <= cx.now);
         is_late
             && match work {
                 Work::Left(_) => true,

@@ -20,6 +20,7 @@ use super::adopt::Adopted;
 use super::gate::Gate;
 use super::hub::{Hub, Member, NotSubscribed};
 use super::mailbox::{Command, Mailbox};
+use super::notices::Notices;
 use super::outbound::{Bounds, OnOverflow};
 use super::peer::Peer;
 use super::sync::{Mutex, lock};
@@ -41,6 +42,8 @@ pub(crate) struct Engine {
     mailboxes: OnceLock<Box<[Arc<Mailbox>]>>,
     /// Where application code runs.
     pub threads: Threads,
+    /// What listeners have still to be told of no open connection.
+    pub notices: Notices,
     pub origin: Origin,
     next_resource: AtomicU64,
     draining: AtomicBool,
@@ -57,6 +60,7 @@ struct Registry {
 }
 
 /// The names of a new connection.
+#[derive(Clone, Copy)]
 pub(crate) struct Names {
     pub resource_id: ResourceId,
     pub connection_id: ConnectionId,
@@ -91,6 +95,7 @@ impl Engine {
             registry: Mutex::default(),
             mailboxes: OnceLock::new(),
             threads,
+            notices: Notices::default(),
             next_resource: AtomicU64::new(ResourceId::FIRST.value()),
             draining: AtomicBool::new(false),
             empty: tokio::sync::Notify::new(),

@@ -29,7 +29,7 @@ struct Segment {
 
 impl Flushes {
     /// Takes the flushes that the connection `by` caused; `behind` is how many more it caused that
-    /// somebody owed already. `true`: it must not be read until [`next`](Self::next) returns it.
+    /// somebody owed already. `true`: it must not be read until [`take_resumed`](Self::take_resumed) returns it.
     pub(crate) fn add(&mut self, peers: Vec<Arc<Peer>>, behind: usize, by: Option<Token>) -> bool {
         if peers.len() > SMALL {
             self.backlog.push_back(Segment { peers: peers.into(), paused: by.into_iter().collect() });

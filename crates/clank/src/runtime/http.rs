@@ -16,7 +16,7 @@ use mio::net::TcpStream;
 use super::conn::Accepted;
 use super::cx::Cx;
 use super::engine::Engine;
-use super::respond::{Responder, reject};
+use super::respond::{ABORTED, Responder, Why, reject, reject_accepted};
 
 /// Bytes of responses that may wait for a client that doesn't read; then no further request is
 /// answered.
@@ -24,7 +24,8 @@ const UNWRITTEN: usize = 256 * 1024;
 
 /// A socket that speaks HTTP.
 pub(crate) struct Http {
-    /// `None` once the socket has been taken back from hyper.
+    /// `None` once the socket has been taken back from hyper, or its last response is whole: then
+    /// all that is left to be done is to write that.
     connection: Option<Pin<Box<http1::Connection<Io, Responder>>>>,
     wire: Rc<RefCell<Wire>>,
     accepted: Rc<RefCell<Option<Accepted>>>,
@@ -75,8 +76,11 @@ impl Http {
             out: Vec::new(),
             readable: false,
             ended: false,
+            stalled: false,
             partial: false,
             served: false,
+            why: ABORTED,
+            told: false,
         }));
         let accepted = Rc::new(RefCell::new(None));
         let responder = Responder::new(&cx.engine, Some(remote), &accepted, &wire);
@@ -100,58 +104,71 @@ impl Http {
 
     /// Does all that can be done now.
     pub(crate) fn drive(&mut self, ready: Ready) -> Progress {
-        let Some(connection) = &mut self.connection else { return Progress::Ended };
         {
             let mut wire = self.wire.borrow_mut();
             wire.readable |= ready.readable;
             wire.ended |= ready.ended;
-            if !ready.readable && wire.out.is_empty() {
+            if !ready.readable && wire.out.is_empty() && !wire.stalled {
                 // A fresh socket is writable, before there is anything to write.
                 return Progress::Pending;
             }
         }
-        let polled = connection.poll_without_shutdown(&mut Context::from_waker(&self.waker));
-        match polled {
-            Poll::Pending => match self.wire.borrow_mut().write() {
-                Ok(()) => Progress::Pending,
-                Err(_) => Progress::Ended,
-            },
-            Poll::Ready(Ok(())) if self.accepted.borrow().is_some() => match self.upgrade() {
-                Some(upgraded) => Progress::Upgraded(Box::new(upgraded)),
-                None => Progress::Ended,
-            },
-            Poll::Ready(result) => {
-                if let Err(error) = result {
-                    self.on_error(&error);
+        while let Some(connection) = &mut self.connection {
+            let polled = connection.poll_without_shutdown(&mut Context::from_waker(&self.waker));
+            match polled {
+                Poll::Pending => match self.wire.borrow_mut().make_room() {
+                    // The system tells only of a socket that was full: hyper goes on now.
+                    Ok(true) => {}
+                    Ok(false) => return Progress::Pending,
+                    Err(_) => return Progress::Ended,
+                },
+                Poll::Ready(Ok(())) if self.accepted.borrow().is_some() => {
+                    return match self.upgrade() {
+                        Some(upgraded) => Progress::Upgraded(Box::new(upgraded)),
+                        None => Progress::Ended,
+                    };
                 }
-                // Whatever can't be sent at once is lost to a client that has been told to go.
-                _ = self.wire.borrow_mut().write();
-                Progress::Ended
+                Poll::Ready(result) => {
+                    if let Err(error) = result {
+                        self.on_error(&error);
+                    }
+                    self.connection = None;
+                }
             }
+        }
+        self.finish()
+    }
+
+    /// Writes the rest of the last response.
+    fn finish(&mut self) -> Progress {
+        let mut wire = self.wire.borrow_mut();
+        match wire.write() {
+            Ok(()) if !wire.out.is_empty() => Progress::Pending,
+            _ => Progress::Ended,
         }
     }
 
     /// The time for the handshake is over.
     pub(crate) fn on_deadline(&mut self) {
-        let served = {
+        if self.connection.is_none() {
+            // What came of it has been told.
+            return;
+        }
+        {
             let mut wire = self.wire.borrow_mut();
-            if wire.out.is_empty() && !wire.served {
+            if wire.served && !wire.partial && self.accepted.borrow().is_none() {
+                // A connection that is kept alive after a page was served just ends.
+                _ = wire.write();
+                return;
+            }
+            if wire.out.is_empty() {
                 wire.out.extend_from_slice(
                     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
                 );
             }
             _ = wire.write();
-            wire.served && !wire.partial
-        };
-        // A connection that is kept alive after a page was served just ends.
-        if !served {
-            reject(
-                &self.engine,
-                Some(self.remote),
-                Cause::HandshakeTimeout,
-                "the handshake was not complete in time",
-            );
         }
+        self.give_up((Cause::HandshakeTimeout, "the handshake was not complete in time"));
     }
 
     pub(crate) fn deadline(&self) -> u64 {
@@ -162,18 +179,28 @@ impl Http {
         self.remote
     }
 
-    fn on_error(&self, error: &hyper::Error) {
+    fn on_error(&mut self, error: &hyper::Error) {
         let partial = self.wire.borrow().partial;
-        let (cause, reason) = if error.is_parse_too_large() {
-            (Cause::HeadersTooLarge, "the request's headers are more than the limits allow")
+        if error.is_parse_too_large() {
+            self.give_up((Cause::HeadersTooLarge, "the request's headers are more than the limits allow"));
         } else if error.is_parse() {
-            (Cause::HandshakeMalformed, "the request is not HTTP/1.1")
-        } else if partial {
-            (Cause::Aborted, "the client went away before its handshake was answered")
-        } else {
-            return;
-        };
-        reject(&self.engine, Some(self.remote), cause, reason);
+            self.give_up((Cause::HandshakeMalformed, "the request is not HTTP/1.1"));
+        } else if partial || self.accepted.borrow().is_some() {
+            self.give_up(ABORTED);
+        }
+    }
+
+    /// Ends a handshake that comes to nothing. It is told once, under the names that listeners know
+    /// it by, if they do.
+    fn give_up(&mut self, why: Why<'static>) {
+        self.wire.borrow_mut().why = why;
+        // With it goes the handshake on which listeners are deciding, which tells.
+        self.connection = None;
+        if let Some(accepted) = self.accepted.take() {
+            reject_accepted(&self.engine, accepted, why);
+        } else if !self.wire.borrow().told {
+            reject(&self.engine, Some(self.remote), why);
+        }
     }
 
     /// Takes the socket back from hyper.
@@ -203,17 +230,40 @@ pub(crate) struct Wire {
     readable: bool,
     /// The client has ended its direction.
     ended: bool,
+    /// Hyper has more to write, but there was no room for it.
+    stalled: bool,
     /// Some of a request has been read that is not answered.
     partial: bool,
     /// A request has been answered.
     served: bool,
+    /// Why the connection ends, for a handshake that is dropped with it.
+    why: Why<'static>,
+    /// Such a handshake has told its listeners.
+    told: bool,
 }
 
 impl Wire {
+    /// A handshake has been read, and is not answered yet.
+    pub(crate) fn on_handshake(&mut self) {
+        self.partial = true;
+    }
+
+    /// A handshake is dropped while listeners decide on it, which they are told. Says why.
+    pub(crate) fn on_abandoned(&mut self) -> Why<'static> {
+        self.told = true;
+        self.why
+    }
+
     /// The request that was read is answered.
     pub(crate) fn on_response(&mut self) {
         self.partial = false;
         self.served = true;
+    }
+
+    /// Writes what waits. `true`: hyper has more, and now there is room for it.
+    fn make_room(&mut self) -> io::Result<bool> {
+        self.write()?;
+        Ok(self.out.len() < UNWRITTEN && std::mem::take(&mut self.stalled))
     }
 
     fn write(&mut self) -> io::Result<()> {
@@ -273,6 +323,7 @@ impl hyper::rt::Write for Io {
             wire.write()?;
             if wire.out.len() >= UNWRITTEN {
                 // The worker polls again when the socket is writable.
+                wire.stalled = true;
                 return Poll::Pending;
             }
         }
@@ -286,5 +337,84 @@ impl hyper::rt::Write for Io {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(all(test, not(feature = "shuttle")))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::time::{Duration, Instant};
+
+    use clank_core::limits::Limits;
+    use socket2::SockRef;
+
+    use super::*;
+    use crate::config::Page;
+    use crate::runtime::fixtures::{self, Letters};
+    use crate::runtime::mailbox::ConnectionWaker;
+    use crate::runtime::slots::Token;
+
+    const PAGE: usize = UNWRITTEN + 1;
+    const REQUESTS: usize = 8;
+
+    /// A client, and the server's end of its connection, which holds little.
+    fn connect() -> (std::net::TcpStream, TcpStream) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        client.set_nonblocking(true).unwrap();
+        let (socket, _) = listener.accept().unwrap();
+        SockRef::from(&socket).set_send_buffer_size(16 * 1024).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        (client, TcpStream::from_std(socket))
+    }
+
+    /// Drives it as the worker does: once for what the system says, and as often as hyper wakes it.
+    fn drive(http: &mut Http, letters: &Letters, readable: bool) {
+        let mut ready = Ready { readable, writable: true, ended: false };
+        loop {
+            assert!(matches!(http.drive(ready), Progress::Pending));
+            if letters.mailbox.take(Vec::new()).is_empty() {
+                return;
+            }
+            ready.readable = true;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_response_that_found_no_room_goes_on_when_all_else_is_written() {
+        let mut engine = fixtures::engine(Limits::DEFAULT);
+        let page = Page { content_type: "application/octet-stream", body: vec![1; PAGE].into() };
+        Arc::get_mut(&mut engine).unwrap().application.pages.insert("/page".into(), page);
+        let letters = Letters::new();
+        let cx = Cx::new(engine, Arc::clone(&letters.mailbox), 0);
+        let (mut client, socket) = connect();
+        let remote = client.local_addr().unwrap();
+        let waker = ConnectionWaker::waker(&letters.mailbox, Token::from_mio(mio::Token(3)));
+        let mut http = Http::new(socket, remote, waker, &cx);
+
+        let requests = "GET /page HTTP/1.1\r\nHost: clank.test\r\n\r\n".repeat(REQUESTS);
+        client.write_all(requests.as_bytes()).unwrap();
+        drive(&mut http, &letters, true);
+
+        let mut buffer = vec![0; 64 * 1024];
+        let mut received = 0;
+        let begun = Instant::now();
+        let mut read = || {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{received} bytes came");
+            match client.read(&mut buffer) {
+                Ok(read) => received += buffer[..read].iter().filter(|byte| **byte == 1).count(),
+                Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+            }
+            received
+        };
+        // The client reads just when the last of what hyper had room for is written.
+        while !http.wire.borrow().out.is_empty() {
+            read();
+            http.wire.borrow_mut().write().unwrap();
+        }
+        while read() < REQUESTS * PAGE {
+            drive(&mut http, &letters, false);
+        }
     }
 }

@@ -12,9 +12,10 @@
 //!   may come in
 //! - [`conn`], [`session`], [`sending`], [`deadlines`], [`closing`]: an open connection, what its
 //!   client asks for, what it is owed, what time does to it, and its end
-//! - [`lane`], [`job`], [`calls`], [`notify`], [`threads`]: application code, in order and contained
-//! - [`engine`]: what all share; [`hub`]: topics; [`peer`], [`outbound`], [`frames`], [`transport`], [`turn`]:
-//!   what is sent, and who writes it
+//! - [`lane`], [`job`], [`calls`], [`notify`], [`notices`], [`threads`]: application code, in order
+//!   and contained
+//! - [`engine`]: what all share; [`hub`]: topics; [`peer`], [`outbound`], [`frames`], [`transport`],
+//!   [`turn`]: what is sent, and who writes it
 //! - [`sync`]: the locks, which the model tests replace
 
 mod acceptor;
@@ -38,6 +39,7 @@ mod lane;
 mod mailbox;
 #[cfg(all(test, feature = "shuttle"))]
 mod model;
+mod notices;
 mod notify;
 mod outbound;
 mod peer;
@@ -59,7 +61,7 @@ pub(crate) use mailbox::{Command, Mailbox};
 pub(crate) use outbound::OnOverflow;
 pub(crate) use peer::Peer;
 pub use respond::Body;
-pub(crate) use respond::{WAMP1, decide, reject, text};
+pub(crate) use respond::{ABORTED, WAMP1, decide, reject_accepted, text};
 pub(crate) use slots::Token;
 pub(crate) use threads::Threads;
 pub(crate) use turn::{Turn, frame_for};

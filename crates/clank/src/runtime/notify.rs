@@ -1,20 +1,22 @@
 //! Telling listeners of what belongs to no open connection, and asking them who may connect.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
+
+use clank_core::event::EventKind;
 
 use super::engine::Engine;
 use super::job::{Failed, outcome};
 use crate::admission::{Admission, ConnectRequest};
 use crate::event::Told;
+use crate::hooks::BoxFuture;
 use crate::listener::Registration;
 
 impl Engine {
     /// Whether a listener hears of such records.
-    pub(crate) fn is_heard(&self, told: &Told) -> bool {
-        self.application.listeners.next(told.record.kind(), 0).is_some()
+    pub(crate) fn is_heard(&self, kind: EventKind) -> bool {
+        self.application.listeners.next(kind, 0).is_some()
     }
 
     /// Tells all listeners, one after another, of a record that belongs to no open connection. The
@@ -23,6 +25,10 @@ impl Engine {
         let mut at = 0;
         while let Some((index, registration)) = self.application.listeners.next(told.record.kind(), at) {
             at = index + 1;
+            if !registration.options.inline {
+                // Whoever polls this on a worker's thread stops here, and it goes on elsewhere.
+                tokio::task::yield_now().await;
+            }
             let (listener, heard) = (Arc::clone(&registration.listener), Arc::clone(&told));
             let hear = outcome(move || listener.tell(heard));
             let failed = match tokio::time::timeout(self.listener_limit(), hear).await {
@@ -40,23 +46,17 @@ impl Engine {
     }
 
     /// Starts [`tell`](Self::tell): inline listeners that come first hear at once, the others on
-    /// the application's threads.
+    /// the application's threads, after all that waits to be told already.
     pub(crate) fn spawn_tell(self: &Arc<Self>, told: Arc<Told>) {
-        if !self.is_heard(&told) {
-            return;
-        }
-        let inline = self
-            .application
-            .listeners
-            .next(told.record.kind(), 0)
-            .is_some_and(|(_, first)| first.options.inline);
-        let mut tell = Box::pin(Arc::clone(self).tell(told));
+        let Some((_, first)) = self.application.listeners.next(told.record.kind(), 0) else { return };
+        let inline = first.options.inline;
+        let mut tell: BoxFuture<()> = Box::pin(Arc::clone(self).tell(told));
         let runtime = self.threads.handle();
         let _runtime = runtime.enter();
         if inline && tell.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
             return;
         }
-        runtime.spawn(tell);
+        self.notices.push(tell, &runtime);
     }
 
     /// Asks all who decide; the first refusal ends it.

@@ -7,11 +7,11 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use clank_core::cause::Cause;
-use clank_core::event::{Body as RecordBody, Rejection, RequestFacts};
+use clank_core::event::{Body as RecordBody, EventKind, Rejection, RequestFacts};
 use clank_wire::ws::deflate::{self, Agreement};
 use clank_wire::ws::handshake::{self, HandshakeError, Upgrade};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request};
@@ -23,6 +23,7 @@ use super::engine::{Engine, Names};
 use super::http::Wire;
 use super::job::Failed;
 use crate::admission::{Admission, ConnectRequest, Parts, Refusal};
+use crate::hooks::BoxFuture;
 
 /// Answers the requests of one socket.
 pub(crate) struct Responder {
@@ -59,9 +60,11 @@ impl hyper::service::Service<Request<Incoming>> for Responder {
         if handshake::is_upgrade(&request.headers) {
             let (engine, remote) = (Arc::clone(&self.engine), self.remote);
             let (accepted, wire) = (Rc::clone(&self.accepted), Rc::clone(&self.wire));
+            wire.borrow_mut().on_handshake();
             return Box::pin(async move {
+                let why = || wire.borrow_mut().on_abandoned();
                 let decided = match engine.settings.paths.serve(request.uri.path()) {
-                    true => decide(&engine, remote, &request).await,
+                    true => decide(&engine, remote, &request, why).await,
                     false => Err(Refused::new(Cause::PathUnknown, "no WebSocket is served on this path")),
                 };
                 let response = match decided {
@@ -130,16 +133,9 @@ impl Refused {
         remote: Option<SocketAddr>,
         request: &request::Parts,
     ) -> Response<Body> {
-        let facts = engine.request_facts(remote, request.uri.path(), &request.headers, None);
-        let names = self.names.unwrap_or_else(|| engine.name());
+        let facts = || engine.request_facts(remote, request.uri.path(), &request.headers, None);
         let status = Some(self.status.as_u16());
-        tell_rejection(
-            engine,
-            Rejection {
-                http_status: status,
-                ..Rejection::new(names.connection_id, facts, self.cause, &self.reason)
-            },
-        );
+        tell_rejection(engine, self.names, (self.cause, &self.reason), status, facts);
         let mut response = text(self.status, self.reason);
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         response.headers_mut().extend(self.headers);
@@ -147,24 +143,73 @@ impl Refused {
     }
 }
 
+/// Why a handshake comes to nothing: the cause, and the same in words.
+pub(crate) type Why<'a> = (Cause, &'a str);
+
+/// The client went away, or its connection was lost.
+pub(crate) const ABORTED: Why<'static> =
+    (Cause::Aborted, "the client went away before its handshake was answered");
+
 /// Tells the listeners of a client that was refused before its request could be read.
-pub(crate) fn reject(engine: &Arc<Engine>, remote: Option<SocketAddr>, cause: Cause, reason: &str) {
-    let facts = RequestFacts { remote_address: remote.map(Into::into), ..RequestFacts::default() };
-    tell_rejection(engine, Rejection::new(engine.name().connection_id, facts, cause, reason));
+pub(crate) fn reject(engine: &Arc<Engine>, remote: Option<SocketAddr>, (cause, reason): Why<'_>) {
+    let facts = || RequestFacts { remote_address: remote.map(Into::into), ..RequestFacts::default() };
+    tell_rejection(engine, None, (cause, reason), cause.http_status(), facts);
 }
 
-fn tell_rejection(engine: &Arc<Engine>, rejection: Rejection) {
-    tracing::debug!(cause = %rejection.cause, reason = &*rejection.reason, "client rejected");
+/// Tells the listeners of a client that was let in, but has no connection to be let in with.
+pub(crate) fn reject_accepted(engine: &Arc<Engine>, accepted: Accepted, (cause, reason): Why<'_>) {
+    let Accepted { names, facts, .. } = accepted;
+    tell_rejection(engine, Some(names), (cause, reason), cause.http_status(), || facts);
+}
+
+/// `names` are those that listeners know the client by, if they do.
+fn tell_rejection(
+    engine: &Arc<Engine>,
+    names: Option<Names>,
+    (cause, reason): Why<'_>,
+    http_status: Option<u16>,
+    facts: impl FnOnce() -> RequestFacts,
+) {
+    tracing::debug!(%cause, reason, "client rejected");
+    if !engine.is_heard(EventKind::Rejected) {
+        return;
+    }
+    let names = names.unwrap_or_else(|| engine.name());
+    let rejection = Rejection { http_status, ..Rejection::new(names.connection_id, facts(), cause, reason) };
     engine.spawn_tell(engine.told(RecordBody::Rejected(Box::new(rejection)), None));
+}
+
+/// A handshake on which listeners are asked. If it is dropped before they have decided, they hear
+/// that it came to nothing: of every client that they have seen they are told what became of it.
+struct Undecided<'a, W: FnOnce() -> Why<'static>> {
+    engine: &'a Arc<Engine>,
+    remote: Option<SocketAddr>,
+    request: &'a request::Parts,
+    /// The names that listeners see.
+    names: Names,
+    /// Who knows why it is dropped; `None` once it is decided.
+    why: Option<W>,
+}
+
+impl<W: FnOnce() -> Why<'static>> Drop for Undecided<'_, W> {
+    fn drop(&mut self) {
+        let Self { engine, remote, request, names, ref mut why } = *self;
+        let Some(why) = why.take() else { return };
+        let (cause, reason) = why();
+        let facts = || engine.request_facts(remote, request.uri.path(), &request.headers, None);
+        tell_rejection(engine, Some(names), (cause, reason), cause.http_status(), facts);
+    }
 }
 
 /// Decides on a handshake. This is the one door: every transport comes through it.
 ///
-/// Whether its path is one of the server's has been judged before.
+/// Whether its path is one of the server's has been judged before. `why` is asked if this is
+/// dropped while listeners decide.
 pub(crate) async fn decide(
     engine: &Arc<Engine>,
     remote: Option<SocketAddr>,
     request: &request::Parts,
+    why: impl FnOnce() -> Why<'static>,
 ) -> Result<(Response<Body>, Accepted), Refused> {
     if engine.is_draining() {
         return Err(Refused::new(Cause::ServerShutdown, "the server is stopping"));
@@ -179,7 +224,9 @@ pub(crate) async fn decide(
     let place = Admitted::take(engine, remote.map(|remote| remote.ip()))
         .map_err(|cause| Refused::new(cause, "there are too many connections"))?;
     let names = engine.name();
+    let mut undecided = Undecided { engine, remote, request, names, why: Some(why) };
     let admission = ask(engine, remote, request, &names, protocol).await;
+    undecided.why = None;
     let admission = match admission {
         Ok(admission) => admission,
         Err(failed) => return Err(Refused::by_failure(&failed).named(names)),
@@ -233,13 +280,20 @@ async fn ask(
         headers: request.headers.clone(),
         protocol: protocol.unwrap_or_default(),
     }));
-    let answer = Arc::clone(engine).ask(request);
-    if inline {
-        return answer.await;
+    let mut answer: BoxFuture<_> = Box::pin(Arc::clone(engine).ask(request));
+    if inline && let Poll::Ready(answer) = poll_here(engine, &mut answer) {
+        return answer;
     }
     // Dropped together with the handshake, when the client goes away.
     let task = AbortOnDrop(engine.threads.spawn(answer));
     task.await
+}
+
+/// Polls application code once on this thread; if that is not all, it goes on elsewhere.
+fn poll_here<T>(engine: &Engine, code: &mut BoxFuture<T>) -> Poll<T> {
+    let runtime = engine.threads.handle();
+    let _runtime = runtime.enter();
+    code.as_mut().poll(&mut Context::from_waker(Waker::noop()))
 }
 
 struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);

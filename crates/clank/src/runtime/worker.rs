@@ -288,7 +288,7 @@ impl Worker {
         let engine = Arc::clone(&self.cx.engine);
         if let Err(cause) = engine.gate.enter(remote.ip(), engine.limits()) {
             refuse(&mut socket, cause);
-            reject(&engine, Some(remote), cause, "there are too many unfinished handshakes");
+            reject(&engine, Some(remote), (cause, "there are too many unfinished handshakes"));
             return;
         }
         let workers = engine.mailboxes();

@@ -5,6 +5,7 @@
 mod support;
 
 mod abuse;
+mod doors;
 mod endings;
 mod house;
 mod inside;
