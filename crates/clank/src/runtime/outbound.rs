@@ -466,6 +466,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
     use std::cell::{Cell, RefCell};
+    use std::collections::VecDeque;
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use proptest::prelude::*;
