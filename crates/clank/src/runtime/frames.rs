@@ -10,6 +10,7 @@ const BURST: usize = 15;
 
 /// Frames in order. One alone takes no allocation.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(crate) struct Frames {
     first: Option<Bytes>,
     /// Empty if there is no first.

@@ -138,7 +138,9 @@ enum Intake {
     Sealed,
 }
 
+/// In the order in which a push touches it: see [`Peer`](super::peer::Peer).
 #[derive(Debug)]
+#[repr(C)]
 struct Inner {
     state: State,
     intake: Intake,
@@ -146,17 +148,17 @@ struct Inner {
     lagging: bool,
     /// The socket became writable while a flush was under way.
     rearmed: bool,
+    dropped: u32,
+    /// Bytes that wait, those in the sole writer's hands included.
+    waiting: usize,
+    sent: Traffic,
     queue: Frames,
     /// Bytes of the first frame that are written already.
     offset: usize,
-    /// Bytes that wait, those in the sole writer's hands included.
-    waiting: usize,
     /// What of `waiting` is counted in [`Bounds::held`].
     charged: usize,
-    dropped: u32,
     /// Bytes that the socket has taken.
     written: u64,
-    sent: Traffic,
 }
 
 /// The outbound queue of one connection. See the module for who may do what.
