@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clank_core::wheel::Wheel;
 use clank_wire::ws::Scratch;
 
-use super::engine::Engine;
+use super::engine::{Engine, Publication};
 use super::mailbox::Mailbox;
 use super::slots::Token;
 use super::threads::PATIENCE;
@@ -29,6 +29,8 @@ pub(crate) struct Cx {
     pub scratch: Scratch,
     /// Deadlines, in milliseconds.
     pub wheel: Wheel<Token>,
+    /// Events on their way to very many, each with its publisher, who is paused until it is done.
+    pub publications: VecDeque<(Publication, Token)>,
     /// Connections that have something left to do.
     pub ready: VecDeque<Token>,
 }
@@ -45,6 +47,7 @@ impl Cx {
             buffer: vec![0; READ_BUFFER],
             scratch: Scratch::new(),
             wheel: Wheel::new(now),
+            publications: VecDeque::new(),
             ready: VecDeque::new(),
         }
     }

@@ -18,14 +18,14 @@ use http::HeaderMap;
 
 use super::adopt::Adopted;
 use super::gate::Gate;
-use super::hub::{Hub, Member, NotSubscribed};
+use super::hub::{Hub, Member, NotSubscribed, Walk};
 use super::mailbox::{Command, Mailbox};
 use super::notices::Notices;
 use super::outbound::{Bounds, OnOverflow};
 use super::peer::Peer;
 use super::sync::{Mutex, lock};
 use super::threads::Threads;
-use super::turn::{Fanout, Turn};
+use super::turn::{Encoded, Fanout, Turn};
 use crate::config::{Application, Settings};
 use crate::connection::Connection;
 use crate::event::Told;
@@ -241,8 +241,22 @@ impl Engine {
         audience: &Audience,
         turn: &mut Turn,
     ) -> usize {
-        let mut fanout = Fanout::new(topic, payload, self.on_overflow(), turn);
-        self.hub.publish(topic.as_str(), audience, &mut fanout)
+        let mut event = Encoded::new(topic, payload, self.on_overflow());
+        self.hub.publish(topic.as_str(), audience, &mut Fanout { event: &mut event, turn })
+    }
+
+    /// As [`publish`](Self::publish), but where the subscribers are very many only for some of
+    /// them: the worker goes on with the [`Publication`].
+    pub(crate) fn begin_publication(
+        &self,
+        topic: &Uri<'_>,
+        payload: Payload<'_>,
+        audience: Audience,
+        turn: &mut Turn,
+    ) -> Option<Publication> {
+        let mut event = Encoded::new(topic, payload, self.on_overflow());
+        let walk = self.hub.begin(topic.as_str(), &audience, &mut Fanout { event: &mut event, turn })?;
+        Some(Publication { event, audience, walk })
     }
 
     /// Queues an event for one connection.
@@ -254,7 +268,9 @@ impl Engine {
         turn: &mut Turn,
     ) {
         use clank_core::subscription::Deliver;
-        Fanout::new(topic, payload, self.on_overflow(), turn).deliver(peer.id(), peer);
+
+        let mut event = Encoded::new(topic, payload, self.on_overflow());
+        Fanout { event: &mut event, turn }.deliver(peer.id(), peer);
     }
 
     fn on_overflow(&self) -> OnOverflow {
@@ -329,6 +345,20 @@ impl Drop for Restore<'_> {
         if let Some(mut inline) = INLINE.replace(self.outer.take()) {
             self.turn.append(&mut inline);
         }
+    }
+}
+
+/// An event that goes to very many, part by part.
+pub(crate) struct Publication {
+    event: Encoded,
+    audience: Audience,
+    walk: Walk<Peer>,
+}
+
+impl Publication {
+    /// Queues the event for the next of its receivers. `false`: there are no more.
+    pub(crate) fn go_on(&mut self, turn: &mut Turn) -> bool {
+        self.walk.go_on(&self.audience, &mut Fanout { event: &mut self.event, turn })
     }
 }
 

@@ -11,8 +11,9 @@ use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use clank_core::subscription::{Audience, Deliver, Subscription};
+use clank_core::subscription::{Audience, Deliver};
 
+use super::members::Members;
 use super::sync::{Mutex, RandomState, lock};
 
 const SHARDS: usize = 64;
@@ -61,7 +62,7 @@ impl<M: Member> std::fmt::Debug for Cell<M> {
 }
 
 struct State<M: Member> {
-    members: Subscription<Arc<M>>,
+    members: Members<M>,
     /// The last member left and the shard has forgotten this cell: look the topic up again.
     forgotten: bool,
 }
@@ -92,7 +93,7 @@ impl<M: Member> Hub<M> {
             }
             match lock(member.held()).add(&cell, limit) {
                 Ok(()) => {
-                    state.members.add(member.id(), Arc::clone(member));
+                    state.members.add(Arc::clone(member));
                     return Ok(true);
                 }
                 Err(not_subscribed) => {
@@ -109,7 +110,7 @@ impl<M: Member> Hub<M> {
         let Some(cell) = self.find(uri) else { return false };
         {
             let mut state = lock(&cell.state);
-            if state.members.remove(member.id()).is_none() {
+            if !state.members.remove(member.id()) {
                 return false;
             }
             lock(member.held()).remove(&cell);
@@ -123,7 +124,7 @@ impl<M: Member> Hub<M> {
     pub(crate) fn leave(&self, member: &M) -> Vec<Arc<Cell<M>>> {
         let mut topics = lock(member.held()).close();
         topics.retain(|cell| {
-            let left = lock(&cell.state).members.remove(member.id()).is_some();
+            let left = lock(&cell.state).members.remove(member.id());
             self.forget_if_empty(cell);
             left
         });
@@ -138,10 +139,31 @@ impl<M: Member> Hub<M> {
         }
     }
 
+    /// As [`publish`](Self::publish), but where the members are very many only to some of them: the
+    /// [`Walk`] leads to the others.
+    ///
+    /// Until its end the publisher's next message must wait; then every member still hears one
+    /// publisher's events in order. Who subscribes or leaves meanwhile may hear this one or not.
+    pub(crate) fn begin(
+        &self,
+        uri: &str,
+        audience: &Audience,
+        out: &mut impl Deliver<Arc<M>>,
+    ) -> Option<Walk<M>> {
+        let cell = self.find(uri)?;
+        let mut state = lock(&cell.state);
+        if !state.members.is_divided() {
+            state.members.publish(audience, out);
+            return None;
+        }
+        state.members.publish_part(0, audience, out);
+        state.members.begin_walk();
+        drop(state);
+        Some(Walk { cell, next: 1 })
+    }
+
     pub(crate) fn members(&self, uri: &str) -> Vec<Arc<M>> {
-        let members = |cell: Arc<Cell<M>>| {
-            lock(&cell.state).members.members().map(|(_, member)| Arc::clone(member)).collect()
-        };
+        let members = |cell: Arc<Cell<M>>| lock(&cell.state).members.iter().map(Arc::clone).collect();
         self.find(uri).map(members).unwrap_or_default()
     }
 
@@ -174,7 +196,7 @@ impl<M: Member> Hub<M> {
             return Arc::clone(cell);
         }
         let uri: Arc<str> = uri.into();
-        let state = Mutex::new(State { members: Subscription::new(), forgotten: false });
+        let state = Mutex::new(State { members: Members::new(), forgotten: false });
         let cell = Arc::new(Cell { uri: Arc::clone(&uri), state });
         shard.insert(uri, Arc::clone(&cell));
         cell
@@ -190,6 +212,27 @@ impl<M: Member> Hub<M> {
             state.forgotten = true;
             shard.remove(&cell.uri);
         }
+    }
+}
+
+/// The way of one publication through a topic's parts.
+pub(crate) struct Walk<M: Member> {
+    cell: Arc<Cell<M>>,
+    next: usize,
+}
+
+impl<M: Member> Walk<M> {
+    /// Hands what is published to those in the next part. `false`: it was the last.
+    pub(crate) fn go_on(&mut self, audience: &Audience, out: &mut impl Deliver<Arc<M>>) -> bool {
+        let part = self.next;
+        self.next += 1;
+        lock(&self.cell.state).members.publish_part(part, audience, out)
+    }
+}
+
+impl<M: Member> Drop for Walk<M> {
+    fn drop(&mut self) {
+        lock(&self.cell.state).members.end_walk();
     }
 }
 

@@ -14,7 +14,7 @@
 //!   client asks for, what it is owed, what time does to it, and its end
 //! - [`lane`], [`job`], [`calls`], [`notify`], [`notices`], [`threads`]: application code, in order
 //!   and contained
-//! - [`engine`]: what all share; [`hub`]: topics; [`peer`], [`outbound`], [`frames`], [`transport`],
+//! - [`engine`]: what all share; [`hub`], [`members`]: topics; [`peer`], [`outbound`], [`frames`], [`transport`],
 //!   [`turn`]: what is sent, and who writes it
 //! - [`sync`]: the locks, which the model tests replace
 
@@ -37,6 +37,7 @@ mod hub;
 mod job;
 mod lane;
 mod mailbox;
+mod members;
 #[cfg(all(test, feature = "shuttle"))]
 mod model;
 mod notices;

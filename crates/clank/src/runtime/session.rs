@@ -139,8 +139,17 @@ impl Conn {
                 self.start(Job::Publish { topic, event, audience }, false, see, Done::Published, cx);
             }
             _ => {
-                cx.engine.publish(&topic, payload, &audience, &mut cx.turn);
+                self.publish_now(&topic, payload, audience, cx);
             }
+        }
+    }
+
+    /// Publishes what no handler has to see any more. Where the subscribers are very many the
+    /// worker does it bit by bit, and the client's next message waits.
+    fn publish_now(&mut self, topic: &Uri<'_>, payload: Payload<'_>, audience: Audience, cx: &mut Cx) {
+        if let Some(publication) = cx.engine.begin_publication(topic, payload, audience, &mut cx.turn) {
+            cx.publications.push_back((publication, self.peer.token));
+            self.pause();
         }
     }
 
@@ -282,7 +291,7 @@ impl Conn {
                     Forward::Changed(changed) => changed,
                     Forward::Nothing => return,
                 };
-                cx.engine.publish(&topic, event.0.as_payload(), &audience, &mut cx.turn);
+                self.publish_now(&topic, event.0.as_payload(), audience, cx);
             }
             (job, Done::Told(Err(failed)) | Done::Permitted(Err(failed)) | Done::Published(Err(failed))) => {
                 self.on_job_failed(job, failed, cx);

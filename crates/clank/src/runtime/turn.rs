@@ -55,30 +55,30 @@ impl Turn {
 
 /// One event on its way to a topic's subscribers: encoded once, and compressed at most once for
 /// each size of window, whatever their number.
-pub(crate) struct Fanout<'a> {
+pub(crate) struct Encoded {
     plain: Bytes,
     /// Bytes of the message that the frame carries.
     message: usize,
     compressed: [Option<Bytes>; WINDOWS],
     on_overflow: OnOverflow,
-    turn: &'a mut Turn,
+}
+
+/// An event being handed to receivers, and what that leaves to be flushed.
+pub(crate) struct Fanout<'a> {
+    pub event: &'a mut Encoded,
+    pub turn: &'a mut Turn,
 }
 
 /// Window sizes of permessage-deflate: 9 to 15 bits.
 const WINDOWS: usize = 7;
 
-impl<'a> Fanout<'a> {
-    pub(crate) fn new(
-        topic: &Uri<'_>,
-        payload: Payload<'_>,
-        on_overflow: OnOverflow,
-        turn: &'a mut Turn,
-    ) -> Self {
+impl Encoded {
+    pub(crate) fn new(topic: &Uri<'_>, payload: Payload<'_>, on_overflow: OnOverflow) -> Self {
         let hint = topic.as_str().len() + payload.value_len() + 8;
         let event = Event { topic: topic.as_str().into(), payload };
         let plain = ws::build_frame(OpCode::Text, hint, |out| event.encode(out));
         let message = ws::payload(&plain).len();
-        Self { plain, message, compressed: Default::default(), on_overflow, turn }
+        Self { plain, message, compressed: Default::default(), on_overflow }
     }
 
     fn frame(&mut self, window: Option<WindowBits>) -> Bytes {
@@ -94,8 +94,8 @@ impl<'a> Fanout<'a> {
 
 impl Deliver<Arc<Peer>> for Fanout<'_> {
     fn deliver(&mut self, _: u64, member: &Arc<Peer>) {
-        let frame = self.frame(member.window);
-        let push = member.push(frame, self.message, self.on_overflow);
+        let frame = self.event.frame(member.window);
+        let push = member.push(frame, self.event.message, self.event.on_overflow);
         self.turn.note(member, push);
     }
 }
@@ -149,9 +149,9 @@ mod tests {
             (1..).zip(windows).map(|(id, bits)| fixtures::peer(&engine, id, window(bits))).collect();
         let mut turn = Turn::default();
         let payload = PayloadBuf::from_serialize(&value()).unwrap();
-        let mut fanout = Fanout::new(&topic(), payload.as_payload(), OnOverflow::Disconnect, &mut turn);
+        let mut encoded = Encoded::new(&topic(), payload.as_payload(), OnOverflow::Disconnect);
+        let mut fanout = Fanout { event: &mut encoded, turn: &mut turn };
         peers.iter().for_each(|peer| fanout.deliver(peer.facts.resource_id.value(), peer));
-        drop(fanout);
         assert_eq!(turn.dirty.len(), peers.len());
         for peer in &peers {
             let counted = peer.sent();

@@ -109,6 +109,7 @@ impl Worker {
                 }
             }
             self.fire_deadlines();
+            self.publish_some();
             self.flush();
             self.cx.scratch.trim();
         }
@@ -118,7 +119,8 @@ impl Worker {
     /// How long the system may let the worker sleep.
     fn patience(&self) -> Option<Duration> {
         let due = self.acceptor.as_ref().is_some_and(|acceptor| acceptor.is_due(self.cx.now));
-        if due || !self.cx.ready.is_empty() || !self.flushes.is_empty() {
+        let busy = !self.cx.publications.is_empty() || !self.flushes.is_empty();
+        if due || busy || !self.cx.ready.is_empty() {
             return Some(Duration::ZERO);
         }
         let resume = self.acceptor.as_ref().and_then(Acceptor::resumes_at);
@@ -233,18 +235,36 @@ impl Worker {
             conn.close(Ending::new(Cause::InternalError, "the server failed"), &mut self.cx);
         }
         let finished = conn.is_finished();
-        let turn = std::mem::take(&mut self.cx.turn);
-        if self.flushes.add(turn.dirty, turn.behind, Some(token)) {
-            conn.pause();
-        }
+        self.take_up(token);
         if finished {
             self.slots.remove(token);
+        }
+    }
+
+    /// Takes up what was queued on behalf of a connection.
+    fn take_up(&mut self, token: Token) {
+        let turn = std::mem::take(&mut self.cx.turn);
+        let paused = self.flushes.add(turn.dirty, turn.behind, Some(token));
+        if let Some(Slot::Open(conn)) = self.slots.find(token).filter(|_| paused) {
+            conn.pause();
         }
         for peer in turn.overflowed {
             // To this worker itself too: the connection is closed in its turn.
             if let Some(mailbox) = self.cx.engine.mailboxes().get(peer.worker) {
                 mailbox.send(Command::Overflowed(peer.token));
             }
+        }
+    }
+
+    /// Goes on with an event that is on its way to very many.
+    fn publish_some(&mut self) {
+        let Some((mut publication, publisher)) = self.cx.publications.pop_front() else { return };
+        let goes_on = publication.go_on(&mut self.cx.turn);
+        self.take_up(publisher);
+        if goes_on {
+            self.cx.publications.push_front((publication, publisher));
+        } else {
+            self.with(publisher, Conn::resume);
         }
     }
 
