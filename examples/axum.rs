@@ -11,6 +11,7 @@ use axum::Router;
 use axum::extract::{ConnectInfo, State};
 use axum::response::Html;
 use axum::routing::{get, post};
+use axum::serve::ListenerExt;
 use clank::{Clank, Handle, Result};
 use http::StatusCode;
 
@@ -53,6 +54,8 @@ async fn main() -> Result {
     let listener =
         tokio::net::TcpListener::bind(format!("127.0.0.1:{}", port.as_deref().unwrap_or("8080"))).await?;
     println!("Listening on http://{}", listener.local_addr()?);
+    // Small frames shall not wait for the acknowledgement of earlier ones.
+    let listener = listener.tap_io(|socket| _ = socket.set_nodelay(true));
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     tokio::select! {
         served = async { axum::serve(listener, service).await } => served?,
