@@ -66,7 +66,6 @@ fn main() -> ExitCode {
 
 /// The server: one worker, so that it has nowhere to hide. It ends with its standard input.
 fn serve() -> Result {
-    stay_on(0);
     let limits = Limits { connections_per_address: "100000".parse()?, ..Limits::DEFAULT };
     let server = Clank::builder().workers(1).limits(limits).bind("127.0.0.1:0").start()?;
     println!("{}", server.local_addrs().first().ok_or("no address")?);
@@ -77,7 +76,6 @@ fn serve() -> Result {
 /// Measures all rounds, and says whether the ratio is as it should be.
 fn measure(subscribers: usize) -> Result<bool> {
     let server = Server::start()?;
-    stay_on(1);
     let crowd = Crowd::gather(server.address, subscribers)?;
     let mut probe = Client::connect(server.address)?;
     probe.send(r#"[5,"probe"]"#)?;
@@ -102,18 +100,6 @@ fn measure(subscribers: usize) -> Result<bool> {
     let median = ratios.get(ROUNDS / 2).copied().unwrap_or(f64::INFINITY);
     println!("median ratio of p99: {median:.2}, to be under {MAX_RATIO}");
     Ok(median < MAX_RATIO)
-}
-
-/// Keeps to one processor, if there is such a one: the server has the first to itself and the load
-/// the second, so that what is measured is not who was moved where.
-fn stay_on(processor: usize) {
-    use rustix::thread::{CpuSet, sched_setaffinity};
-
-    let mut processors = CpuSet::new();
-    processors.set(processor);
-    if let Err(error) = sched_setaffinity(None, &processors) {
-        eprintln!("not kept to processor {processor}: {error}");
-    }
 }
 
 /// The server's process.
