@@ -34,9 +34,9 @@ use super::transport::Transport;
 const EVENTS: usize = 1024;
 /// How long a turn writes before it looks for other work. Others wait for about so long while a
 /// large audience is served; looking costs a hundredth of it.
-const FLUSH_TIME: Duration = Duration::from_micros(50);
+const FLUSH_TIME: Duration = Duration::from_micros(20);
 /// Sockets written between two looks at the clock, and at least for the backlog in each turn.
-const FLUSH_BATCH: usize = 4;
+const FLUSH_BATCH: usize = 2;
 
 /// What a worker has in one of its places.
 enum Slot {
