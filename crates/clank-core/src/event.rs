@@ -43,11 +43,17 @@ pub enum EventKind {
     Launched,
     /// `clank.server.stopping`
     Stopping,
+    /// `clank.user.online`
+    Online,
+    /// `clank.user.offline`
+    Offline,
+    /// `clank.journal.gap`
+    Gap,
 }
 
 impl EventKind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Connected,
         Self::Disconnected,
         Self::Error,
@@ -56,6 +62,9 @@ impl EventKind {
         Self::Unsubscribed,
         Self::Launched,
         Self::Stopping,
+        Self::Online,
+        Self::Offline,
+        Self::Gap,
     ];
 
     /// The event's name, as listeners ask for it.
@@ -69,6 +78,9 @@ impl EventKind {
             Self::Unsubscribed => "clank.topic.unsubscribed",
             Self::Launched => "clank.server.launched",
             Self::Stopping => "clank.server.stopping",
+            Self::Online => "clank.user.online",
+            Self::Offline => "clank.user.offline",
+            Self::Gap => "clank.journal.gap",
         }
     }
 }
@@ -105,8 +117,20 @@ pub struct Event {
     /// The node and run in which it happened. A sweep that closes the
     /// connections of an earlier run names that run.
     pub origin: Origin,
+    /// What the journal knows of the client's identity; it is added there.
+    pub presence: Option<Presence>,
     /// What happened, and to whom.
     pub body: Body,
+}
+
+/// What the journal knows of an identity when it records an event of one of its connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Presence {
+    /// The record's position. Of two events of one identity in one journal, the greater version is
+    /// the later one: who has applied it leaves out the other.
+    pub version: u64,
+    /// How many connections of the identity are open after the event.
+    pub connections: u64,
 }
 
 /// What happened, and to whom.
@@ -128,6 +152,33 @@ pub enum Body {
     Launched(Launched),
     /// The server has begun to stop.
     Stopping(Stopping),
+    /// A user has come, or is gone: the settled view of an identity, in which a short absence does
+    /// not show. The two alternate.
+    User(Box<User>),
+    /// Events that a sink will not get.
+    Gap(Gap),
+}
+
+/// A user who has come, or is gone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct User {
+    /// Who.
+    pub identity: Identity,
+    /// The connection that made the difference.
+    pub connection_id: ConnectionId,
+    /// Whether the user has come.
+    pub online: bool,
+}
+
+/// Events that a sink will not get: the journal had no room for them any longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The position of the first one.
+    pub from: u64,
+    /// The position of the last one.
+    pub to: u64,
+    /// How many there are.
+    pub count: u64,
 }
 
 /// What happened to a connection.
@@ -263,6 +314,11 @@ impl Rejection {
 }
 
 impl Event {
+    /// A record as the server makes it.
+    pub fn new(time: Timestamp, origin: Origin, body: Body) -> Self {
+        Self { time, origin, presence: None, body }
+    }
+
     /// The event's name in the whole world; the same on every repetition.
     pub fn id(&self) -> EventId {
         match &self.body {
@@ -276,6 +332,9 @@ impl Event {
             Body::Rejected(rejection) => EventId::Rejected(rejection.connection_id),
             Body::Launched(_) => EventId::Launched(self.origin.run),
             Body::Stopping(_) => EventId::Stopping(self.origin.run),
+            Body::User(user) if user.online => EventId::Online(user.connection_id),
+            Body::User(user) => EventId::Offline(user.connection_id),
+            Body::Gap(gap) => EventId::Gap(self.origin.run, gap.from),
         }
     }
 
@@ -286,6 +345,9 @@ impl Event {
             Body::Rejected(_) => EventKind::Rejected,
             Body::Launched(_) => EventKind::Launched,
             Body::Stopping(_) => EventKind::Stopping,
+            Body::User(user) if user.online => EventKind::Online,
+            Body::User(_) => EventKind::Offline,
+            Body::Gap(_) => EventKind::Gap,
         }
     }
 
@@ -293,7 +355,16 @@ impl Event {
     pub fn connection(&self) -> Option<&Arc<ConnectionFacts>> {
         match &self.body {
             Body::Client { connection, .. } => Some(connection),
-            Body::Rejected(_) | Body::Launched(_) | Body::Stopping(_) => None,
+            _ => None,
+        }
+    }
+
+    /// Who it is about, if that is known.
+    pub fn identity(&self) -> Option<&Identity> {
+        match &self.body {
+            Body::Client { connection, .. } => connection.identity.as_deref(),
+            Body::User(user) => Some(&user.identity),
+            _ => None,
         }
     }
 }

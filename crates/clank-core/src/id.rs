@@ -214,10 +214,16 @@ pub enum EventId {
     Close(ConnectionId),
     /// `<connection>.rejected`: the one `rejected`, where there was no `connected`.
     Rejected(ConnectionId),
+    /// `<connection>.online`: the user of the connection came with it.
+    Online(ConnectionId),
+    /// `<connection>.offline`: the user of the connection went with it.
+    Offline(ConnectionId),
     /// `<run>.launched`
     Launched(RunId),
     /// `<run>.stopping`
     Stopping(RunId),
+    /// `<run>.gap-<position>`: events from that position on are lost to a sink.
+    Gap(RunId, u64),
 }
 
 impl fmt::Display for EventId {
@@ -227,6 +233,9 @@ impl fmt::Display for EventId {
             Self::Within(connection, sequence) => write!(f, "{connection}.{sequence}"),
             Self::Close(connection) => write!(f, "{connection}.close"),
             Self::Rejected(connection) => write!(f, "{connection}.rejected"),
+            Self::Online(connection) => write!(f, "{connection}.online"),
+            Self::Offline(connection) => write!(f, "{connection}.offline"),
+            Self::Gap(run, from) => write!(f, "{run}.gap-{from}"),
             Self::Launched(run) => write!(f, "{run}.launched"),
             Self::Stopping(run) => write!(f, "{run}.stopping"),
         }
@@ -243,8 +252,15 @@ impl FromStr for EventId {
             "open" => Ok(Self::Open(subject.parse()?)),
             "close" => Ok(Self::Close(subject.parse()?)),
             "rejected" => Ok(Self::Rejected(subject.parse()?)),
+            "online" => Ok(Self::Online(subject.parse()?)),
+            "offline" => Ok(Self::Offline(subject.parse()?)),
             "launched" => Ok(Self::Launched(subject.parse()?)),
             "stopping" => Ok(Self::Stopping(subject.parse()?)),
+            gap if gap.starts_with("gap-") => {
+                let from = gap.trim_start_matches("gap-").parse().map_err(|_| invalid())?;
+                let id = Self::Gap(subject.parse()?, from);
+                if id.to_string() == text { Ok(id) } else { Err(invalid()) }
+            }
             digits => {
                 let sequence: u64 = digits.parse().map_err(|_| invalid())?;
                 let id = Self::Within(subject.parse()?, sequence);

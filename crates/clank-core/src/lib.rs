@@ -7,6 +7,7 @@
 //! - [`cause`]: why a connection was refused or ended, and what follows from it
 //! - [`event`]: the record of a lifecycle event, and its JSON
 //! - [`id`]: the names of connections, events, nodes and runs
+//! - [`journal`]: the port to where events are kept
 //! - [`limits`]: what a peer may use; unlimited can't be written
 //! - [`subscription`]: a topic's subscribers, and who of them hears what
 //! - [`topic`]: the URIs of topics and procedures
@@ -16,6 +17,7 @@
 pub mod cause;
 pub mod event;
 pub mod id;
+pub mod journal;
 pub mod limits;
 pub mod subscription;
 pub mod topic;

@@ -46,7 +46,7 @@ fn text(event: &Event) -> Option<String> {
                 Change::Subscribed(_) | Change::Unsubscribed(_) => None,
             }
         }
-        Body::Rejected(_) | Body::Launched(_) | Body::Stopping(_) => None,
+        _ => None,
     }
 }
 
@@ -110,7 +110,7 @@ mod tests {
 
     fn event(body: Body) -> Event {
         let origin = Origin { node: NodeId::default(), run: RunId::new(0, &[0; 10]) };
-        Event { time: Timestamp::from_unix_micros(0), origin, body }
+        Event::new(Timestamp::from_unix_micros(0), origin, body)
     }
 
     fn connection_id() -> ConnectionId {

@@ -371,9 +371,7 @@ mod tests {
         let heard = Arc::default();
         let listener: Arc<dyn ErasedListener> = Arc::new(Erased(Remembers(Arc::clone(&heard))));
         let origin = Origin { node: "test".parse().unwrap(), run: RunId::new(0, &[0; 10]) };
-        let told = |body| {
-            Told::new(Record { time: Timestamp::from_unix_micros(0), origin: origin.clone(), body }, None)
-        };
+        let told = |body| Told::new(Record::new(Timestamp::from_unix_micros(0), origin.clone(), body), None);
         let launched = told(Body::Launched(Launched { address: "".into(), previous: None }));
         Arc::clone(&listener).tell(Arc::clone(&launched)).await.unwrap();
         assert!(!launched.is_stopped());

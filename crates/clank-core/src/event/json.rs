@@ -1,8 +1,8 @@
 //! A record as one flat JSON object, with its fields in a fixed order.
 //!
 //! What does not apply is left out. A reader passes over fields it does not
-//! know: later versions add some, and `identity.version` and
-//! `identity.connections` are added on the way to those who receive it.
+//! know: later versions add some. `identity.version` and `identity.connections`
+//! are there once a journal has added them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +13,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::{
-    Body, Change, ConnectionFacts, Disconnected, Event, EventKind, Failure, Headers, Identity, Launched,
-    Origin, PreviousRun, Rejection, RemoteAddress, RequestFacts, Stopping, Timestamp, Traffic,
+    Body, Change, ConnectionFacts, Disconnected, Event, EventKind, Failure, Gap, Headers, Identity, Launched,
+    Origin, Presence, PreviousRun, Rejection, RemoteAddress, RequestFacts, Stopping, Timestamp, Traffic,
+    User,
 };
 use crate::cause::{Cause, ErrorKind};
 use crate::id::{ConnectionId, EventId, NodeId, ResourceId, RunId};
@@ -29,7 +30,7 @@ impl Serialize for Event {
         map.serialize_entry("run", &self.origin.run)?;
         match &self.body {
             Body::Client { connection, sequence, change } => {
-                connection_fields(&mut map, connection, *sequence)?;
+                connection_fields(&mut map, connection, *sequence, self.presence)?;
                 change_fields(&mut map, change)?;
             }
             Body::Rejected(rejection) => rejection_fields(&mut map, rejection)?,
@@ -38,6 +39,18 @@ impl Serialize for Event {
                 optional(&mut map, "previous", launched.previous.as_ref())?;
             }
             Body::Stopping(stopping) => map.serialize_entry("open", &stopping.open)?,
+            Body::User(user) => {
+                map.serialize_entry("connection_id", &user.connection_id)?;
+                map.serialize_entry(
+                    "identity",
+                    &Known { identity: &user.identity, presence: self.presence },
+                )?;
+            }
+            Body::Gap(Gap { from, to, count }) => {
+                map.serialize_entry("from", from)?;
+                map.serialize_entry("to", to)?;
+                map.serialize_entry("count", count)?;
+            }
         }
         map.end()
     }
@@ -47,13 +60,42 @@ fn connection_fields<M: SerializeMap>(
     map: &mut M,
     facts: &ConnectionFacts,
     sequence: u64,
+    presence: Option<Presence>,
 ) -> Result<(), M::Error> {
     map.serialize_entry("connection_id", &facts.connection_id)?;
     map.serialize_entry("resource_id", &facts.resource_id)?;
     map.serialize_entry("sequence", &sequence)?;
     request_fields(map, &facts.request)?;
-    optional(map, "identity", facts.identity.as_ref())?;
+    let known = facts.identity.as_ref().map(|identity| Known { identity, presence });
+    optional(map, "identity", known.as_ref())?;
     optional(map, "attributes", facts.attributes.as_ref())
+}
+
+/// An identity with what the journal knows of it.
+#[derive(Serialize)]
+struct Known<'a> {
+    #[serde(flatten)]
+    identity: &'a Identity,
+    #[serde(flatten)]
+    presence: Option<Presence>,
+}
+
+/// The same, read back.
+#[derive(Deserialize)]
+struct ReadKnown {
+    id: Box<str>,
+    #[serde(default)]
+    attributes: Map<String, Value>,
+    version: Option<u64>,
+    connections: Option<u64>,
+}
+
+impl ReadKnown {
+    fn into_parts(self) -> (Identity, Option<Presence>) {
+        let presence = self.version.zip(self.connections);
+        let presence = presence.map(|(version, connections)| Presence { version, connections });
+        (Identity { id: self.id, attributes: self.attributes }, presence)
+    }
 }
 
 fn request_fields<M: SerializeMap>(map: &mut M, request: &RequestFacts) -> Result<(), M::Error> {
@@ -110,8 +152,10 @@ impl<'de> Deserialize<'de> for Event {
         let id = fields.id;
         let origin = Origin { node: fields.node.clone(), run: fields.run };
         let time = fields.time;
-        let body = fields.take_body().map_err(|missing| D::Error::missing_field(missing.0))?;
-        let event = Self { time, origin, body };
+        let known = fields.identity.take().map(|known| known.into_parts());
+        let (identity, presence) = known.map_or((None, None), |(identity, known)| (Some(identity), known));
+        let body = fields.take_body(identity).map_err(|missing| D::Error::missing_field(missing.0))?;
+        let event = Self { time, origin, presence, body };
         // the id is a function of the rest, so that a record with another one was not written here
         if event.id() == id {
             Ok(event)
@@ -138,7 +182,7 @@ struct Fields {
     path: Option<Box<str>>,
     #[serde(default)]
     headers: Headers,
-    identity: Option<Box<Identity>>,
+    identity: Option<Box<ReadKnown>>,
     attributes: Option<Box<Map<String, Value>>>,
     cause: Option<Cause>,
     code: Option<u16>,
@@ -157,6 +201,9 @@ struct Fields {
     address: Option<Box<str>>,
     previous: Option<PreviousRun>,
     open: Option<u64>,
+    from: Option<u64>,
+    to: Option<u64>,
+    count: Option<u64>,
 }
 
 fn kind<'de, D: Deserializer<'de>>(from: D) -> Result<EventKind, D::Error> {
@@ -175,12 +222,12 @@ macro_rules! take {
 }
 
 impl Fields {
-    fn take_body(&mut self) -> Result<Body, Missing> {
+    fn take_body(&mut self, identity: Option<Identity>) -> Result<Body, Missing> {
         match self.event {
-            EventKind::Connected => self.take_client(Change::Connected),
+            EventKind::Connected => self.take_client(identity, Change::Connected),
             EventKind::Disconnected => {
                 let end = self.take_disconnected()?;
-                self.take_client(Change::Disconnected(Box::new(end)))
+                self.take_client(identity, Change::Disconnected(Box::new(end)))
             }
             EventKind::Error => {
                 let failure = Failure {
@@ -188,15 +235,15 @@ impl Fields {
                     message: take!(self.message),
                     survived: take!(self.survived),
                 };
-                self.take_client(Change::Error(Box::new(failure)))
+                self.take_client(identity, Change::Error(Box::new(failure)))
             }
             EventKind::Subscribed => {
                 let topic = take!(self.topic);
-                self.take_client(Change::Subscribed(topic))
+                self.take_client(identity, Change::Subscribed(topic))
             }
             EventKind::Unsubscribed => {
                 let topic = take!(self.topic);
-                self.take_client(Change::Unsubscribed(topic))
+                self.take_client(identity, Change::Unsubscribed(topic))
             }
             EventKind::Rejected => Ok(Body::Rejected(Box::new(Rejection {
                 connection_id: take!(self.connection_id),
@@ -209,15 +256,23 @@ impl Fields {
                 Ok(Body::Launched(Launched { address: take!(self.address), previous: self.previous }))
             }
             EventKind::Stopping => Ok(Body::Stopping(Stopping { open: take!(self.open) })),
+            EventKind::Online | EventKind::Offline => Ok(Body::User(Box::new(User {
+                identity: identity.ok_or(Missing("identity"))?,
+                connection_id: take!(self.connection_id),
+                online: self.event == EventKind::Online,
+            }))),
+            EventKind::Gap => {
+                Ok(Body::Gap(Gap { from: take!(self.from), to: take!(self.to), count: take!(self.count) }))
+            }
         }
     }
 
-    fn take_client(&mut self, change: Change) -> Result<Body, Missing> {
+    fn take_client(&mut self, identity: Option<Identity>, change: Change) -> Result<Body, Missing> {
         let connection = Arc::new(ConnectionFacts {
             connection_id: take!(self.connection_id),
             resource_id: take!(self.resource_id),
             request: self.take_request(),
-            identity: self.identity.take(),
+            identity: identity.map(Box::new),
             attributes: self.attributes.take(),
         });
         Ok(Body::Client { connection, sequence: take!(self.sequence), change })

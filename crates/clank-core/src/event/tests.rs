@@ -33,7 +33,7 @@ fn facts() -> Arc<ConnectionFacts> {
 }
 
 fn event(body: Body) -> Event {
-    Event { time: Timestamp::from_unix_micros(1_700_000_001_000_000), origin: origin(), body }
+    Event::new(Timestamp::from_unix_micros(1_700_000_001_000_000), origin(), body)
 }
 
 fn client(sequence: u64, change: Change) -> Event {
@@ -48,6 +48,14 @@ fn disconnected() -> Disconnected {
         sent: Traffic { messages: 4, bytes: 200 },
         ..Disconnected::new(Cause::ServerClosed)
     }
+}
+
+fn user(online: bool) -> User {
+    User { identity: Identity::new("alice"), connection_id: connection_id(), online }
+}
+
+fn known(event: Event, version: u64, connections: u64) -> Event {
+    Event { presence: Some(Presence { version, connections }), ..event }
 }
 
 fn one_of_each_kind() -> Vec<Event> {
@@ -67,6 +75,9 @@ fn one_of_each_kind() -> Vec<Event> {
         client(4, Change::Unsubscribed("acme/1".into())),
         event(Body::Launched(Launched { address: "ws://127.0.0.1:8080".into(), previous: Some(previous) })),
         event(Body::Stopping(Stopping { open: 9 })),
+        known(event(Body::User(Box::new(user(true)))), 17, 1),
+        known(event(Body::User(Box::new(user(false)))), 18, 0),
+        event(Body::Gap(Gap { from: 4, to: 9, count: 5 })),
     ];
     assert_eq!(events.iter().map(Event::kind).collect::<Vec<_>>(), EventKind::ALL);
     events
@@ -123,15 +134,25 @@ fn ids_are_functions_of_the_connection() {
             format!("{connection}.4"),
             format!("{run}.launched"),
             format!("{run}.stopping"),
+            format!("{connection}.online"),
+            format!("{connection}.offline"),
+            format!("{run}.gap-4"),
         ]
     );
 }
 
 #[test]
+fn what_the_journal_knows_of_an_identity_is_part_of_it() {
+    let event = known(client(1, Change::Connected), 42, 2);
+    let json = serde_json::to_string(&event).unwrap();
+    assert!(json.contains(r#""identity":{"id":"alice","version":42,"connections":2}"#), "{json}");
+    assert_eq!(serde_json::from_str::<Event>(&json).unwrap(), event);
+}
+
+#[test]
 fn fields_of_later_versions_are_passed_over() {
     let mut json = serde_json::to_value(client(1, Change::Connected)).unwrap();
-    json["identity"]["version"] = json!(42);
-    json["identity"]["connections"] = json!(1);
+    json["identity"]["mood"] = json!("good");
     json["redelivered"] = json!(true);
     assert_eq!(serde_json::from_value::<Event>(json).unwrap(), client(1, Change::Connected));
 }
@@ -140,6 +161,7 @@ fn fields_of_later_versions_are_passed_over() {
 fn a_record_without_a_field_it_needs_is_refused() {
     for event in one_of_each_kind() {
         let json = serde_json::to_value(&event).unwrap();
+        let is_user = matches!(event.body, Body::User(_));
         let optional = [
             "remote_address",
             "protocol",
@@ -151,7 +173,12 @@ fn a_record_without_a_field_it_needs_is_refused() {
             "http_status",
             "previous",
         ];
-        for field in json.as_object().unwrap().keys().filter(|field| !optional.contains(&field.as_str())) {
+        for field in json
+            .as_object()
+            .unwrap()
+            .keys()
+            .filter(|field| !optional.contains(&field.as_str()) || (is_user && *field == "identity"))
+        {
             let mut without = json.clone();
             without.as_object_mut().unwrap().remove(field);
             let error = serde_json::from_value::<Event>(without).unwrap_err().to_string();

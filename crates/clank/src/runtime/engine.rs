@@ -226,7 +226,7 @@ impl Engine {
     /// Makes the record of `body`, for listeners.
     pub(crate) fn told(&self, body: Body, connection: Option<Connection>) -> Arc<Told> {
         let time = Timestamp::from(SystemTime::now());
-        Told::new(Record { time, origin: self.origin.clone(), body }, connection)
+        Told::new(Record::new(time, self.origin.clone(), body), connection)
     }
 
     pub(crate) fn subscribe(&self, topic: &Uri<'_>, peer: &Arc<Peer>) -> Result<bool, NotSubscribed> {

@@ -199,7 +199,7 @@ mod tests {
         let connection = Arc::clone(&fixtures::peer(&fixtures::engine(Limits::DEFAULT), 1, None).facts);
         let origin = Origin { node: "test".parse().unwrap(), run: RunId::new(0, &[0; 10]) };
         let body = Body::Client { connection, sequence, change };
-        Told::new(Record { time: Timestamp::from_unix_micros(0), origin, body }, None)
+        Told::new(Record::new(Timestamp::from_unix_micros(0), origin, body), None)
     }
 
     fn error(sequence: u64) -> Arc<Told> {
