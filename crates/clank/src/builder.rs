@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use clank_core::event::EventKind;
 use clank_core::id::NodeId;
+use clank_core::journal::Journal;
 use clank_core::limits::Limits;
 use clank_core::wamp1;
 use clank_wire::ws::deflate;
@@ -77,6 +78,7 @@ pub struct Builder {
     settings: Settings,
     application: Application,
     periodic: Vec<(Schedule, Periodic)>,
+    journal: Option<Arc<dyn Journal>>,
     runtime: Option<tokio::runtime::Handle>,
 }
 
@@ -95,7 +97,8 @@ impl Builder {
             workers: available_parallelism().map_or(1, usize::from),
             addresses: Vec::new(),
         };
-        Self { settings, application: Application::default(), periodic: Vec::new(), runtime: None }
+        let application = Application::default();
+        Self { settings, application, periodic: Vec::new(), journal: None, runtime: None }
     }
 
     /// Listens on an address, such as `127.0.0.1:8080`, `localhost:8080` or `[::]:8080`; port 0
@@ -283,6 +286,14 @@ impl Builder {
         self
     }
 
+    /// Keeps lifecycle events in a journal: `connected` is durable before the client is welcomed,
+    /// `disconnected` before a listener hears of it, and what a run leaves open is closed by the
+    /// record when the next one begins. Without it nothing is written to a disk.
+    pub fn journal(mut self, journal: Arc<dyn Journal>) -> Self {
+        self.journal = Some(journal);
+        self
+    }
+
     /// Threads that serve sockets, at least 1; as many as processors by default.
     pub fn workers(mut self, workers: usize) -> Self {
         self.settings.workers = workers.max(1);
@@ -321,7 +332,7 @@ impl Builder {
             ..self.settings.wamp1.as_ref().clone()
         };
         self.settings.wamp1 = options.into();
-        server::start(self.settings, self.application, self.periodic, self.runtime)
+        server::start(self.settings, self.application, self.periodic, self.journal, self.runtime)
     }
 }
 

@@ -60,6 +60,9 @@ pub enum StartError {
     /// The system gave no threads or no descriptors.
     #[error("can't start the workers: {0}")]
     Workers(#[from] io::Error),
+    /// The journal can't be written.
+    #[error(transparent)]
+    Journal(#[from] clank_core::journal::CannotBegin),
     /// A cron expression is none.
     #[error("`{expression}` is no cron expression: {message}")]
     Cron {

@@ -31,6 +31,7 @@ pub use builder::{Builder, Clank};
 pub use clank_core::cause::{Cause, ErrorKind};
 pub use clank_core::event::{Disconnected, Event as Record, EventKind, Identity, Rejection, Timestamp};
 pub use clank_core::id::{ConnectionId, NodeId};
+pub use clank_core::journal::{self, Journal};
 pub use clank_core::limits::{self, Limits, SlowConsumer};
 pub use clank_core::wamp1;
 pub use client::{CallError, Client, ClientDisconnected, ClientSubscription, Received};

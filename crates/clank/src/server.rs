@@ -5,9 +5,10 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clank_core::event::{Body, EventKind, Launched, Stopping};
+use clank_core::journal::Journal;
 use mio::Poll;
 use mio::net::TcpListener;
 use tokio::sync::Notify;
@@ -116,12 +117,13 @@ pub(crate) fn start(
     settings: Settings,
     application: Application,
     periodic: Vec<(Schedule, Periodic)>,
+    journal: Option<Arc<dyn Journal>>,
     runtime: Option<tokio::runtime::Handle>,
 ) -> Result<Server, StartError> {
     let periodic = periodic.into_iter().map(|(schedule, task)| Ok((schedule.parse()?, task)));
     let periodic = periodic.collect::<Result<Vec<_>, StartError>>()?;
     let (listeners, addresses) = listen(&settings.addresses)?;
-    let engine = Engine::new(settings, application, Threads::new(runtime)?);
+    let engine = Engine::new(settings, application, journal, Threads::new(runtime)?);
     let control = Arc::new(Control {
         asked: AtomicUsize::new(0),
         changed: Notify::new(),
@@ -149,16 +151,26 @@ pub(crate) fn start(
 
 /// Tells that the server is there, and sees to it that it can be ended: by a thread of its own,
 /// which no application code can block.
-fn launch(handle: &Handle, addresses: &[SocketAddr]) -> io::Result<()> {
+///
+/// What an earlier run of the node left open is closed by the record before that.
+fn launch(handle: &Handle, addresses: &[SocketAddr]) -> Result<(), StartError> {
     let engine = &handle.engine;
     let address = addresses.first().map_or_else(String::new, |address| format!("ws://{address}"));
-    let launched = Launched { address: address.into(), previous: None };
-    engine.spawn_tell(engine.told(Body::Launched(launched), None));
+    let previous = match &engine.journal {
+        Some(journal) => journal.begin(&engine.origin, SystemTime::now().into())?.previous,
+        None => None,
+    };
+    let launched = engine.told(Body::Launched(Launched { address: address.into(), previous }), None);
+    engine.record_now(launched.record.clone());
+    engine.spawn_tell(launched);
     let (engine, control) = (Arc::clone(engine), Arc::clone(&handle.control));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     thread::Builder::new().name("clank-control".into()).spawn(move || {
         runtime.block_on(end_in_order(&engine, &control));
         control.stop_workers(&engine);
+        if let Some(journal) = &engine.journal {
+            journal.end(SystemTime::now().into());
+        }
         control.is_finished.store(true, Ordering::Release);
         control.finished.notify_waiters();
     })?;
@@ -176,7 +188,9 @@ async fn end_in_order(engine: &Arc<Engine>, control: &Control) {
     tracing::info!(open = engine.open(), "stopping");
     let ending = async {
         let stopping = Stopping { open: engine.open() as u64 };
-        let tell = Arc::clone(engine).tell(engine.told(Body::Stopping(stopping), None));
+        let told = engine.told(Body::Stopping(stopping), None);
+        _ = engine.record(told.record.clone()).await;
+        let tell = Arc::clone(engine).tell(told);
         // Each listener has its limit, but on threads that are all blocked none is even called. A
         // task that panicked or was dropped has nothing more to tell.
         let hearing = engine.application.listeners.count(EventKind::Stopping) as u32;

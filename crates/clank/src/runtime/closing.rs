@@ -213,7 +213,7 @@ impl Conn {
         is_late
             && match work {
                 Work::Left(_) => true,
-                Work::Tell { told, .. } => {
+                Work::Record(told) | Work::Tell { told, .. } => {
                     matches!(told.record.kind(), EventKind::Error | EventKind::Unsubscribed)
                 }
                 _ => false,

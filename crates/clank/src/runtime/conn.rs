@@ -9,8 +9,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use clank_core::cause::{Cause, ErrorKind};
-use clank_core::event::{Body, Change, Failure, Traffic};
-use clank_core::wamp1::Session;
+use clank_core::event::{
+    Body, Change, ConnectionFacts, Event as Record, EventKind, Failure, Timestamp, Traffic,
+};
+use clank_core::wamp1::{Session, SessionId};
 use clank_wire::ws;
 use clank_wire::ws::deflate::Agreement;
 use clank_wire::ws::{CloseCode, Decoder, DecoderOptions, Event, OpCode, ProtocolError, Role};
@@ -19,15 +21,16 @@ use super::admitted::Admitted;
 use super::calls::Calls;
 use super::closing::{Closing, Ending};
 use super::cx::Cx;
-use super::engine::Names;
-use super::job::{Failed, Who};
-use super::lane::{Lane, Work};
+use super::engine::Engine;
+use super::job::{Done, Failed, Ticket, Who};
+use super::lane::{Job, Lane, Running, Work};
 use super::outbound::OnOverflow;
 use super::peer::{Parts, Peer};
 use super::sending::Blocked;
 use super::slots::Token;
 use super::transport::Transport;
 use crate::connection::Connection;
+use crate::event::Told;
 
 /// Reads of one buffer each before others have their turn.
 const READS: usize = 4;
@@ -53,14 +56,24 @@ pub(super) enum Protocol {
 
 /// A handshake that was answered with 101.
 pub(crate) struct Accepted {
-    pub names: Names,
-    pub facts: clank_core::event::RequestFacts,
-    pub identity: Option<clank_core::event::Identity>,
-    pub attributes: serde_json::Map<String, serde_json::Value>,
+    pub session_id: SessionId,
+    pub facts: Arc<ConnectionFacts>,
+    /// When it was let in.
+    pub time: Timestamp,
+    /// The journal has its `connected`.
+    pub recorded: bool,
     pub wamp1: bool,
     pub deflate: Option<Agreement>,
     /// Its place; kept until the last listener has heard of the end.
     pub place: Admitted,
+}
+
+impl Accepted {
+    /// The record of its opening.
+    pub(super) fn connected(&self, engine: &Engine) -> Record {
+        let body = Body::Client { connection: Arc::clone(&self.facts), sequence: 1, change: Change::Connected };
+        Record::new(self.time, engine.origin.clone(), body)
+    }
 }
 
 /// An open WebSocket.
@@ -85,6 +98,8 @@ pub(crate) struct Conn {
     /// The next entry in the wheel that counts.
     pub(super) check_at: u64,
     sequence: u64,
+    /// The journal has its `connected`, and is to have what follows.
+    recorded: bool,
     tickets: u32,
     /// Bytes of the client's messages that are counted in [`Bounds`](super::outbound::Bounds).
     holds: usize,
@@ -110,21 +125,15 @@ impl Conn {
         response: Option<Bytes>,
         cx: &mut Cx,
     ) -> Self {
-        let Accepted { names, facts, identity, attributes, wamp1, deflate, place } = accepted;
-        let facts = clank_core::event::ConnectionFacts {
-            connection_id: names.connection_id,
-            resource_id: names.resource_id,
-            request: facts,
-            identity: identity.map(Box::new),
-            attributes: (!attributes.is_empty()).then(|| Box::new(attributes)),
-        };
+        let connected = accepted.connected(&cx.engine);
+        let Accepted { session_id, facts, time: _, recorded, wamp1, deflate, place } = accepted;
         let window = deflate.map(|agreement| agreement.server_window_bits());
         let socket = transport.socket().cloned();
-        let parts = Parts { facts, session_id: names.session_id, worker: cx.worker, token, window, socket };
+        let parts = Parts { facts, session_id, worker: cx.worker, token, window, socket };
         let peer = Peer::new(&cx.engine, parts);
         let options =
             DecoderOptions { max_message: cx.engine.limits().message.bytes(), deflate: deflate.is_some() };
-        let session = || Session::new(names.session_id, Arc::clone(&cx.engine.settings.wamp1));
+        let session = || Session::new(session_id, Arc::clone(&cx.engine.settings.wamp1));
         let mut conn = Self {
             peer,
             transport,
@@ -140,7 +149,8 @@ impl Conn {
             blocked: None,
             drain_at: None,
             check_at: u64::MAX,
-            sequence: 0,
+            sequence: 1,
+            recorded,
             tickets: 0,
             holds: 0,
             readable: true,
@@ -150,11 +160,11 @@ impl Conn {
             queued: false,
             closing: None,
         };
-        conn.greet(response, cx);
+        conn.greet(response, connected, cx);
         conn
     }
 
-    fn greet(&mut self, response: Option<Bytes>, cx: &mut Cx) {
+    fn greet(&mut self, response: Option<Bytes>, connected: Record, cx: &mut Cx) {
         if let Some(response) = response {
             self.push_control(response, cx);
         }
@@ -166,7 +176,9 @@ impl Conn {
         }
         cx.engine.register(&self.peer);
         self.schedule(cx.now + cx.keepalive_interval(), cx);
-        self.tell(Change::Connected, cx);
+        if cx.engine.is_heard(EventKind::Connected) {
+            self.lane.tell(Told::new(connected, Some(self.connection())));
+        }
         if cx.engine.is_draining() {
             // It was let in before, and the order to close all has passed it by.
             self.drain_at(cx.now, cx);
@@ -371,12 +383,27 @@ impl Conn {
     /// Tells listeners of a change, in its order.
     pub(super) fn tell(&mut self, change: Change, cx: &mut Cx) {
         self.sequence += 1;
-        if cx.engine.application.listeners.next(change.kind(), 0).is_none() {
+        let kept = self.recorded && cx.engine.keeps(change.kind());
+        if !kept && !cx.engine.is_heard(change.kind()) {
             return;
         }
         let connection = Arc::clone(&self.peer.facts);
         let body = Body::Client { connection, sequence: self.sequence, change };
-        self.lane.tell(cx.engine.told(body, Some(self.connection())));
+        let told = cx.engine.told(body, Some(self.connection()));
+        match kept {
+            true => self.lane.record(told),
+            false => self.lane.tell(told),
+        }
+    }
+
+    /// Hands a record to the journal; listeners hear of it when it is kept, or will not be.
+    pub(super) fn record(&mut self, told: Arc<Told>, cx: &mut Cx) {
+        let Some(journal) = &cx.engine.journal else { return };
+        let number = self.ticket();
+        let ticket = Ticket::new(&cx.mailbox, self.peer.token, number);
+        let record = told.record.clone();
+        self.lane.run(Running { ticket: number, deadline: u64::MAX, abort: None, job: Job::Record(told) });
+        journal.append(record, Box::new(move |kept| ticket.tell(Done::Recorded(kept))));
     }
 
     /// Tells listeners of an error that the connection survives. Once its end has been told it is

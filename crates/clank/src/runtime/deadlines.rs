@@ -94,7 +94,9 @@ impl Conn {
     /// Gives up application code that takes too long. Returns the next deadline.
     fn check_job(&mut self, cx: &mut Cx) -> Option<u64> {
         if let Some(running) = self.lane.take_overdue(cx.now) {
-            running.abort.abort();
+            if let Some(abort) = running.abort {
+                abort.abort();
+            }
             self.on_job_failed(running.job, Failed::TimedOut, cx);
         }
         self.lane.deadline()

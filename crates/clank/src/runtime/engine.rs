@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Instant, SystemTime};
 
-use clank_core::event::{Body, Event as Record, Headers, Origin, RequestFacts, Timestamp};
+use clank_core::event::{Body, Event as Record, EventKind, Headers, Origin, RequestFacts, Timestamp};
 use clank_core::id::{ConnectionId, ResourceId, RunId};
+use clank_core::journal::Journal;
 use clank_core::limits::{Limits, SlowConsumer};
 use clank_core::subscription::Audience;
 use clank_core::topic::Uri;
@@ -34,6 +35,8 @@ use crate::event::Told;
 pub(crate) struct Engine {
     pub settings: Settings,
     pub application: Application,
+    /// Where lifecycle events are kept.
+    pub journal: Option<Arc<dyn Journal>>,
     pub hub: Hub<Peer>,
     pub bounds: Bounds,
     pub gate: Gate,
@@ -81,7 +84,12 @@ thread_local! {
 }
 
 impl Engine {
-    pub(crate) fn new(settings: Settings, application: Application, threads: Threads) -> Arc<Self> {
+    pub(crate) fn new(
+        settings: Settings,
+        application: Application,
+        journal: Option<Arc<dyn Journal>>,
+        threads: Threads,
+    ) -> Arc<Self> {
         let now = Timestamp::from(SystemTime::now());
         let run = RunId::new(now.unix_millis(), &random());
         let bounds = Bounds::new(settings.limits.outbound.bytes(), settings.limits.buffered.bytes());
@@ -89,6 +97,7 @@ impl Engine {
             origin: Origin { node: settings.node.clone(), run },
             settings,
             application,
+            journal,
             hub: Hub::new(),
             bounds,
             gate: Gate::default(),
@@ -131,16 +140,28 @@ impl Engine {
         self.mailboxes.get().map_or(&[], |mailboxes| mailboxes)
     }
 
-    /// Names for a new connection.
-    pub(crate) fn name(&self) -> Names {
-        // 2^53 connections outlast every process.
-        let number = self.next_resource.fetch_add(1, Ordering::Relaxed);
-        let millis = Timestamp::from(SystemTime::now()).unix_millis();
-        Names {
-            resource_id: ResourceId::new(number).unwrap_or(ResourceId::FIRST),
-            connection_id: ConnectionId::new(millis, &random()),
+    /// Names for a new connection; `None` while the journal has none to give.
+    pub(crate) fn name(&self) -> Option<Names> {
+        let resource_id = match &self.journal {
+            Some(journal) => journal.next_resource_id()?,
+            // 2^53 connections outlast every process.
+            None => ResourceId::new(self.next_resource.fetch_add(1, Ordering::Relaxed))?,
+        };
+        Some(Names {
+            resource_id,
+            connection_id: self.connection_id(),
             session_id: SessionId::from_random(random()),
-        }
+        })
+    }
+
+    /// A new name in the whole world.
+    pub(crate) fn connection_id(&self) -> ConnectionId {
+        ConnectionId::new(Timestamp::from(SystemTime::now()).unix_millis(), &random())
+    }
+
+    /// Whether the journal keeps such records.
+    pub(crate) fn keeps(&self, kind: EventKind) -> bool {
+        self.journal.as_ref().is_some_and(|journal| journal.keeps(kind))
     }
 
     /// What a record tells of a request: where from, where to, and the headers chosen to be kept.
@@ -321,7 +342,7 @@ impl Engine {
     /// Serves a connection whose handshake somebody else has made.
     pub(crate) fn adopt(&self, adopted: Adopted) {
         let workers = self.mailboxes().len().max(1) as u64;
-        let worker = adopted.accepted.names.resource_id.value() % workers;
+        let worker = adopted.accepted.facts.resource_id.value() % workers;
         self.send(worker as usize, Command::Adopt(Box::new(adopted)));
     }
 

@@ -35,12 +35,12 @@ pub(crate) fn engine(limits: Limits) -> Arc<Engine> {
         addresses: Vec::new(),
     };
     let threads = Threads::new(Some(tokio::runtime::Handle::current())).unwrap();
-    Engine::new(settings, Application::default(), threads)
+    Engine::new(settings, Application::default(), None, threads)
 }
 
 /// A connection whose socket only its worker could write to.
 pub(crate) fn peer(engine: &Arc<Engine>, id: u64, window: Option<WindowBits>) -> Arc<Peer> {
-    let names = engine.name();
+    let names = engine.name().unwrap();
     let facts = ConnectionFacts {
         connection_id: names.connection_id,
         resource_id: ResourceId::new(id).unwrap(),
@@ -49,7 +49,7 @@ pub(crate) fn peer(engine: &Arc<Engine>, id: u64, window: Option<WindowBits>) ->
         attributes: None,
     };
     let token = Token::from_mio(mio::Token(id as usize));
-    let parts = Parts { facts, session_id: names.session_id, worker: 0, token, window, socket: None };
+    let parts = Parts { facts: facts.into(), session_id: names.session_id, worker: 0, token, window, socket: None };
     Peer::new(engine, parts)
 }
 

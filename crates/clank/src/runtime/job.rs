@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use clank_core::cause::ErrorKind;
+use clank_core::journal::{NotRecorded, Position};
 use tokio::task::AbortHandle;
 
 use super::mailbox::{Command, Mailbox};
@@ -42,6 +43,8 @@ pub(crate) enum Done {
     Permitted(Outcome<Permit>),
     /// A handler saw a publication.
     Published(Outcome<Forward>),
+    /// The journal has a record, or will not have it.
+    Recorded(Result<Position, NotRecorded>),
     /// A procedure answered; the frame holds the answer, of so many bytes. With how it failed, if
     /// that was no error of its own.
     Replied(Bytes, usize, Option<Failed>),
@@ -95,6 +98,11 @@ pub(crate) enum Started {
 impl Ticket {
     pub(crate) fn new(mailbox: &Arc<Mailbox>, token: Token, number: u32) -> Self {
         Self { mailbox: Arc::clone(mailbox), token, number }
+    }
+
+    /// Tells the worker.
+    pub(crate) fn tell(self, done: Done) {
+        self.mailbox.send(Command::Done { token: self.token, ticket: self.number, done });
     }
 
     /// Runs `job`, which contains its own failures. If `inline`, it is first polled here and now.

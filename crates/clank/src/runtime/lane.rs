@@ -16,6 +16,8 @@ const ERRORS: usize = 32;
 
 /// What waits for its turn.
 pub(crate) enum Work {
+    /// Have this recorded, and then tell the listeners.
+    Record(Arc<Told>),
     /// Tell the listeners, from this one on.
     Tell { told: Arc<Told>, listener: usize },
     /// Tell the topic's handler that the connection left it.
@@ -34,7 +36,7 @@ pub(crate) enum Work {
 
 impl Work {
     fn is_new_error(&self) -> bool {
-        matches!(self, Self::Tell { told, listener: 0 } if told.is_error())
+        matches!(self, Self::Record(told) | Self::Tell { told, listener: 0 } if told.is_error())
     }
 
     fn bytes(&self) -> usize {
@@ -51,12 +53,15 @@ pub(crate) struct Running {
     pub ticket: u32,
     /// When it has to be over.
     pub deadline: u64,
-    pub abort: AbortHandle,
+    /// `None`: it is the journal's, and can't be given up.
+    pub abort: Option<AbortHandle>,
     pub job: Job,
 }
 
 /// What the running code is for.
 pub(crate) enum Job {
+    /// The journal is writing.
+    Record(Arc<Told>),
     /// A listener is being told; the next one has this number.
     Tell { told: Arc<Told>, next: usize },
     /// A handler decides on a subscription.
@@ -90,14 +95,27 @@ impl Lane {
     /// Queues `told` for all listeners. An error that the connection survives is dropped, and
     /// counted, if too many errors wait already.
     pub(crate) fn tell(&mut self, told: Arc<Told>) {
+        if self.makes_room_for(&told) {
+            self.push(Work::Tell { told, listener: 0 });
+        }
+    }
+
+    /// As [`tell`](Self::tell), once the journal has it.
+    pub(crate) fn record(&mut self, told: Arc<Told>) {
+        if self.makes_room_for(&told) {
+            self.push(Work::Record(told));
+        }
+    }
+
+    fn makes_room_for(&mut self, told: &Told) -> bool {
         if told.is_error() {
             if self.errors >= ERRORS && told.is_survived() {
                 self.errors_dropped += 1;
-                return;
+                return false;
             }
             self.errors += 1;
         }
-        self.push(Work::Tell { told, listener: 0 });
+        true
     }
 
     /// How many error events were dropped.
@@ -112,7 +130,9 @@ impl Lane {
 
     /// Goes on with `told` at `listener`, before anything else.
     pub(crate) fn resume(&mut self, told: Arc<Told>, listener: usize) {
-        self.queue.push_front(Work::Tell { told, listener });
+        let work = Work::Tell { told, listener };
+        self.errors += usize::from(work.is_new_error());
+        self.queue.push_front(work);
     }
 
     /// What is next, if nothing is running. An `Ended` ends the lane, a `Farewell` waits while
@@ -214,7 +234,7 @@ mod tests {
 
     fn running(ticket: u32, deadline: u64) -> Running {
         let abort = tokio::spawn(std::future::pending::<()>()).abort_handle();
-        Running { ticket, deadline, abort, job: Job::Hear }
+        Running { ticket, deadline, abort: Some(abort), job: Job::Hear }
     }
 
     /// A short name for what comes next.
@@ -224,6 +244,7 @@ mod tests {
                 Body::Client { sequence, .. } => format!("tell {sequence} from {listener}"),
                 _ => panic!("a record of no connection"),
             },
+            Work::Record(_) => "record".into(),
             Work::Left(topic) => format!("left {}", topic.as_str()),
             Work::Text(text) => text.into(),
             Work::Binary(bytes) => format!("{bytes:?}"),

@@ -9,7 +9,7 @@
 //! - [`worker`]: a thread, its turns, and the connections that it owns; [`acceptor`], [`flush`],
 //!   [`slots`], [`mailbox`] and [`cx`] are its parts
 //! - [`http`], [`respond`]: a socket until it is a WebSocket; [`gate`] and [`admitted`]: how many
-//!   may come in
+//!   may come in; [`opening`]: how the journal hears of them
 //! - [`conn`], [`session`], [`sending`], [`deadlines`], [`closing`]: an open connection, what its
 //!   client asks for, what it is owed, what time does to it, and its end
 //! - [`lane`], [`job`], [`calls`], [`notify`], [`notices`], [`threads`]: application code, in order
@@ -42,6 +42,7 @@ mod members;
 mod model;
 mod notices;
 mod notify;
+mod opening;
 mod outbound;
 mod peer;
 mod respond;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use clank_core::event::EventKind;
+use clank_core::event::{Event as Record, EventKind};
 
 use super::engine::Engine;
 use super::job::{Failed, outcome};
@@ -57,6 +57,49 @@ impl Engine {
             return;
         }
         self.notices.push(tell, &runtime);
+    }
+
+    /// Has the journal keep a record that belongs to no open connection, and then tells the listeners.
+    pub(crate) fn record_and_tell(self: &Arc<Self>, told: Arc<Told>) {
+        let journal = self.journal.as_ref().filter(|journal| journal.keeps(told.record.kind()));
+        let Some(journal) = journal else { return self.spawn_tell(told) };
+        let engine = Arc::clone(self);
+        let record = told.record.clone();
+        let then = move |_| {
+            if engine.is_heard(told.record.kind()) {
+                let runtime = engine.threads.handle();
+                // Not here, also where the listener is inline: this is the journal's thread.
+                engine.notices.push(Box::pin(Arc::clone(&engine).tell(told)), &runtime);
+            }
+        };
+        journal.append(record, Box::new(then));
+    }
+
+    /// Has the journal keep a record of the server's own. What is returned comes when it is kept.
+    pub(crate) fn record(&self, record: Record) -> tokio::sync::oneshot::Receiver<()> {
+        let (kept, is_kept) = tokio::sync::oneshot::channel();
+        self.append(record, move || _ = kept.send(()));
+        is_kept
+    }
+
+    /// The same, and waits for it.
+    pub(crate) fn record_now(&self, record: Record) {
+        let (kept, is_kept) = std::sync::mpsc::channel();
+        self.append(record, move || _ = kept.send(()));
+        _ = is_kept.recv();
+    }
+
+    fn append(&self, record: Record, then: impl FnOnce() + Send + 'static) {
+        let kind = record.kind();
+        let journal = self.journal.as_ref().filter(|journal| journal.keeps(kind));
+        let Some(journal) = journal else { return then() };
+        let then = move |kept: Result<_, _>| {
+            if let Err(error) = kept {
+                tracing::error!(%error, %kind, "an event of the server is not recorded");
+            }
+            then();
+        };
+        journal.append(record, Box::new(then));
     }
 
     /// Asks all who decide; the first refusal ends it.

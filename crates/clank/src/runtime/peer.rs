@@ -40,7 +40,7 @@ pub(crate) struct Peer {
 
 /// What a peer is made of.
 pub(crate) struct Parts {
-    pub facts: ConnectionFacts,
+    pub facts: Arc<ConnectionFacts>,
     pub session_id: SessionId,
     pub worker: usize,
     pub token: Token,
@@ -52,7 +52,7 @@ impl Peer {
     pub(crate) fn new(engine: &Arc<Engine>, parts: Parts) -> Arc<Self> {
         let Parts { facts, session_id, worker, token, window, socket } = parts;
         Arc::new(Self {
-            facts: facts.into(),
+            facts,
             session_id,
             engine: Arc::clone(engine),
             worker,

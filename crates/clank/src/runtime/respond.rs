@@ -8,10 +8,12 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use clank_core::cause::Cause;
-use clank_core::event::{Body as RecordBody, EventKind, Rejection, RequestFacts};
+use clank_core::event::{Body as RecordBody, ConnectionFacts, EventKind, Rejection, RequestFacts};
+use clank_core::id::ConnectionId;
 use clank_wire::ws::deflate::{self, Agreement};
 use clank_wire::ws::handshake::{self, HandshakeError, Upgrade};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request};
@@ -22,6 +24,7 @@ use super::conn::Accepted;
 use super::engine::{Engine, Names};
 use super::http::Wire;
 use super::job::Failed;
+use super::opening::{Opening, open_and_lose};
 use crate::admission::{Admission, ConnectRequest, Parts, Refusal};
 use crate::hooks::BoxFuture;
 
@@ -89,14 +92,15 @@ pub(crate) struct Refused {
     status: StatusCode,
     reason: String,
     headers: Vec<(header::HeaderName, HeaderValue)>,
-    names: Option<Names>,
+    /// What listeners know the client by, if they do.
+    id: Option<ConnectionId>,
 }
 
 impl Refused {
     fn new(cause: Cause, reason: impl Into<String>) -> Self {
         let status = cause.http_status().and_then(|status| StatusCode::from_u16(status).ok());
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self { cause, status, reason: reason.into(), headers: Vec::new(), names: None }
+        Self { cause, status, reason: reason.into(), headers: Vec::new(), id: None }
     }
 
     fn handshake(error: HandshakeError) -> Self {
@@ -117,13 +121,17 @@ impl Refused {
         Self { status: refusal.status, ..Self::new(cause, refusal.reason) }
     }
 
+    fn unrecorded() -> Self {
+        Self::new(Cause::JournalUnavailable, "the connection can't be recorded")
+    }
+
     fn by_failure(failed: &Failed) -> Self {
         tracing::error!(?failed, "a connecting listener failed");
         Self::new(Cause::HandlerFailure, "the application failed to decide")
     }
 
-    fn named(self, names: Names) -> Self {
-        Self { names: Some(names), ..self }
+    fn named(self, id: ConnectionId) -> Self {
+        Self { id: Some(id), ..self }
     }
 
     /// Tells the listeners, and makes the response.
@@ -135,7 +143,7 @@ impl Refused {
     ) -> Response<Body> {
         let facts = || engine.request_facts(remote, request.uri.path(), &request.headers, None);
         let status = Some(self.status.as_u16());
-        tell_rejection(engine, self.names, (self.cause, &self.reason), status, facts);
+        tell_rejection(engine, self.id, (self.cause, &self.reason), status, facts);
         let mut response = text(self.status, self.reason);
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         response.headers_mut().extend(self.headers);
@@ -156,27 +164,32 @@ pub(crate) fn reject(engine: &Arc<Engine>, remote: Option<SocketAddr>, (cause, r
     tell_rejection(engine, None, (cause, reason), cause.http_status(), facts);
 }
 
-/// Tells the listeners of a client that was let in, but has no connection to be let in with.
+/// Tells the listeners of a client that was let in, but has no connection to be let in with. One
+/// that is recorded has been connected all the same.
 pub(crate) fn reject_accepted(engine: &Arc<Engine>, accepted: Accepted, (cause, reason): Why<'_>) {
-    let Accepted { names, facts, .. } = accepted;
-    tell_rejection(engine, Some(names), (cause, reason), cause.http_status(), || facts);
+    if accepted.recorded {
+        return open_and_lose(engine, accepted);
+    }
+    let id = accepted.facts.connection_id;
+    let facts = || accepted.facts.request.clone();
+    tell_rejection(engine, Some(id), (cause, reason), cause.http_status(), facts);
 }
 
-/// `names` are those that listeners know the client by, if they do.
+/// `id` is what listeners know the client by, if they do.
 fn tell_rejection(
     engine: &Arc<Engine>,
-    names: Option<Names>,
+    id: Option<ConnectionId>,
     (cause, reason): Why<'_>,
     http_status: Option<u16>,
     facts: impl FnOnce() -> RequestFacts,
 ) {
     tracing::debug!(%cause, reason, "client rejected");
-    if !engine.is_heard(EventKind::Rejected) {
+    if !engine.is_heard(EventKind::Rejected) && !engine.keeps(EventKind::Rejected) {
         return;
     }
-    let names = names.unwrap_or_else(|| engine.name());
-    let rejection = Rejection { http_status, ..Rejection::new(names.connection_id, facts(), cause, reason) };
-    engine.spawn_tell(engine.told(RecordBody::Rejected(Box::new(rejection)), None));
+    let id = id.unwrap_or_else(|| engine.connection_id());
+    let rejection = Rejection { http_status, ..Rejection::new(id, facts(), cause, reason) };
+    engine.record_and_tell(engine.told(RecordBody::Rejected(Box::new(rejection)), None));
 }
 
 /// A handshake on which listeners are asked. If it is dropped before they have decided, they hear
@@ -185,19 +198,19 @@ struct Undecided<'a, W: FnOnce() -> Why<'static>> {
     engine: &'a Arc<Engine>,
     remote: Option<SocketAddr>,
     request: &'a request::Parts,
-    /// The names that listeners see.
-    names: Names,
+    /// The name that listeners see.
+    id: ConnectionId,
     /// Who knows why it is dropped; `None` once it is decided.
     why: Option<W>,
 }
 
 impl<W: FnOnce() -> Why<'static>> Drop for Undecided<'_, W> {
     fn drop(&mut self) {
-        let Self { engine, remote, request, names, ref mut why } = *self;
+        let Self { engine, remote, request, id, ref mut why } = *self;
         let Some(why) = why.take() else { return };
         let (cause, reason) = why();
         let facts = || engine.request_facts(remote, request.uri.path(), &request.headers, None);
-        tell_rejection(engine, Some(names), (cause, reason), cause.http_status(), facts);
+        tell_rejection(engine, Some(id), (cause, reason), cause.http_status(), facts);
     }
 }
 
@@ -209,7 +222,7 @@ pub(crate) async fn decide(
     engine: &Arc<Engine>,
     remote: Option<SocketAddr>,
     request: &request::Parts,
-    why: impl FnOnce() -> Why<'static>,
+    why: impl FnOnce() -> Why<'static> + Unpin,
 ) -> Result<(Response<Body>, Accepted), Refused> {
     if engine.is_draining() {
         return Err(Refused::new(Cause::ServerShutdown, "the server is stopping"));
@@ -223,29 +236,59 @@ pub(crate) async fn decide(
     let agreement = engine.settings.deflate.and_then(|options| deflate::agree(&options, &upgrade.extensions));
     let place = Admitted::take(engine, remote.map(|remote| remote.ip()))
         .map_err(|cause| Refused::new(cause, "there are too many connections"))?;
-    let names = engine.name();
-    let mut undecided = Undecided { engine, remote, request, names, why: Some(why) };
+    let names = engine.name().ok_or_else(Refused::unrecorded)?;
+    let id = names.connection_id;
+    let mut undecided = Undecided { engine, remote, request, id, why: Some(why) };
     let admission = ask(engine, remote, request, &names, protocol).await;
-    undecided.why = None;
+    let why = undecided.why.take();
     let admission = match admission {
         Ok(admission) => admission,
-        Err(failed) => return Err(Refused::by_failure(&failed).named(names)),
+        Err(failed) => return Err(Refused::by_failure(&failed).named(id)),
     };
     if let Some(refusal) = admission.refusal {
-        return Err(Refused::by_listener(refusal).named(names));
+        return Err(Refused::by_listener(refusal).named(id));
     }
     if engine.is_draining() {
         // It began while the listeners decided, and has told all connections that there were.
-        return Err(Refused::new(Cause::ServerShutdown, "the server is stopping").named(names));
+        return Err(Refused::new(Cause::ServerShutdown, "the server is stopping").named(id));
     }
     let response = switching_protocols(&upgrade, protocol, agreement.as_ref());
-    let name = protocol.map(|_| &engine.settings.wamp1_name);
-    let facts = engine.request_facts(remote, request.uri.path(), &request.headers, name);
     let Admission { identity, attributes, .. } = admission;
-    Ok((
-        response,
-        Accepted { names, facts, identity, attributes, wamp1: protocol.is_some(), deflate: agreement, place },
-    ))
+    let name = protocol.map(|_| &engine.settings.wamp1_name);
+    let facts = ConnectionFacts {
+        connection_id: id,
+        resource_id: names.resource_id,
+        request: engine.request_facts(remote, request.uri.path(), &request.headers, name),
+        identity: identity.map(Box::new),
+        attributes: (!attributes.is_empty()).then(|| Box::new(attributes)),
+    };
+    let accepted = Accepted {
+        session_id: names.session_id,
+        facts: facts.into(),
+        time: SystemTime::now().into(),
+        recorded: false,
+        wamp1: protocol.is_some(),
+        deflate: agreement,
+        place,
+    };
+    Ok((response, record(engine, accepted, why).await.map_err(|refused| refused.named(id))?))
+}
+
+/// Waits until the journal, if there is one, has the record of the connection: it is there before
+/// anybody hears of the connection, its client too.
+async fn record(
+    engine: &Arc<Engine>,
+    accepted: Accepted,
+    why: Option<impl FnOnce() -> Why<'static> + Unpin>,
+) -> Result<Accepted, Refused> {
+    let (Some(journal), Some(why)) = (&engine.journal, why) else { return Ok(accepted) };
+    match Opening::record(engine, journal.as_ref(), accepted, why).await {
+        Ok(accepted) => Ok(Accepted { recorded: true, ..accepted }),
+        Err(error) => {
+            tracing::error!(%error, "a connection can't be recorded, and is refused");
+            Err(Refused::unrecorded())
+        }
+    }
 }
 
 /// The subprotocol that both speak; `None`: none, for the raw handler.

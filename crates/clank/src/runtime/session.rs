@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use clank_core::cause::{Cause, ErrorKind};
-use clank_core::event::Change;
+use clank_core::event::{Change, Event as Record};
+use clank_core::journal::NotRecorded;
 use clank_core::subscription::Audience;
 use clank_core::topic::Uri;
 use clank_core::wamp1::{Action, Call as CallRequest, Request, Violation};
@@ -225,7 +226,7 @@ impl Conn {
             Started::Running(abort) => {
                 cx.look_after_threads();
                 let deadline = cx.now + cx.listener_limit();
-                self.lane.run(Running { ticket: number, deadline, abort, job });
+                self.lane.run(Running { ticket: number, deadline, abort: Some(abort), job });
                 self.schedule(deadline, cx);
             }
         }
@@ -239,6 +240,7 @@ impl Conn {
                 continue;
             }
             match work {
+                Work::Record(told) => self.record(told, cx),
                 Work::Tell { told, listener } => self.tell_listener(told, listener, cx),
                 Work::Left(topic) => {
                     if let Some(entry) = handler(&topic, cx) {
@@ -284,6 +286,12 @@ impl Conn {
     fn on_job_done(&mut self, job: Job, done: Done, cx: &mut Cx) {
         match (job, done) {
             (Job::Tell { told, next }, Done::Told(Ok(()))) => self.lane.resume(told, next),
+            (Job::Record(told), Done::Recorded(kept)) => {
+                if let Err(why) = kept {
+                    log_unrecorded(&told.record, why);
+                }
+                self.lane.resume(told, 0);
+            }
             (Job::Permit(topic), Done::Permitted(Ok(Permit::Granted))) => self.join(&topic, cx),
             (Job::Publish { topic, event, audience }, Done::Published(Ok(forward))) => {
                 let event = match forward {
@@ -319,6 +327,14 @@ impl Conn {
         if timed_out && kind == EventKind::Connected && cx.closes_on_listener_timeout() {
             self.close(Ending::new(Cause::HandlerFailure, "a connect listener took longer than it may"), cx);
         }
+    }
+}
+
+/// Says that listeners hear of what the journal does not have.
+fn log_unrecorded(record: &Record, why: NotRecorded) {
+    match why {
+        NotRecorded::Shed => tracing::debug!(event = %record.kind(), "not recorded: {why}"),
+        _ => tracing::error!(event = %record.kind(), id = %record.id(), "not recorded: {why}"),
     }
 }
 

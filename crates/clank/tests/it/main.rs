@@ -9,6 +9,7 @@ mod doors;
 mod endings;
 mod house;
 mod inside;
+mod journal;
 mod lifecycle;
 mod listeners;
 mod order;
