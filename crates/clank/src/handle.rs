@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use clank_core::topic::Uri;
+use clank_core::wamp1::SessionId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -85,6 +86,44 @@ impl Handle {
     /// The open connection with this resource id.
     pub fn connection(&self, resource_id: u64) -> Option<Connection> {
         self.engine.peer(resource_id).map(Connection)
+    }
+
+    /// At most `count` open connections whose resource ids are greater than `after`, in rising
+    /// order. Programs that look at very many of them do so page by page: each look keeps clients
+    /// from coming and going for as long as it takes.
+    ///
+    /// ```
+    /// fn count(clank: &clank::Handle, path: &str) -> usize {
+    ///     let (mut count, mut after) = (0, 0);
+    ///     loop {
+    ///         let page = clank.connections_after(after, 256);
+    ///         let Some(last) = page.last() else { return count };
+    ///         after = last.resource_id();
+    ///         count += page.iter().filter(|one| one.facts().request.path.as_deref() == Some(path)).count();
+    ///     }
+    /// }
+    /// ```
+    pub fn connections_after(&self, after: u64, count: usize) -> Vec<Connection> {
+        self.engine.peers_after(after, count).into_iter().map(Connection).collect()
+    }
+
+    /// The open connections of the user with this [identity](clank_core::event::Identity), in the
+    /// order of their resource ids. It takes as long as they are many, however many others there
+    /// are.
+    pub fn connections_of(&self, identity: &str) -> Vec<Connection> {
+        self.engine.peers_of(identity).into_iter().map(Connection).collect()
+    }
+
+    /// The open connection of a WAMP session.
+    pub fn connection_of_session(&self, session: SessionId) -> Option<Connection> {
+        self.engine.connection_of(session).and_then(|resource_id| self.connection(resource_id))
+    }
+
+    /// The first `count` topics, by their URIs, that have subscribers, begin with `prefix` and come
+    /// after the URI `after`. It looks at all topics that there are.
+    pub fn topics_after(&self, prefix: &str, after: &str, count: usize) -> Vec<Topic> {
+        let uris = self.engine.hub.topics_after(prefix, after, count).into_iter();
+        uris.filter_map(|uri| self.topic(&uri).ok()).collect()
     }
 
     /// Sends `event` to one connection, as an event of `topic`, whether it has subscribed or not.
