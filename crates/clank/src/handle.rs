@@ -56,7 +56,8 @@ impl Handle {
         self.topic(topic)?.broadcast(event)
     }
 
-    /// Calls a procedure of this server, as a client would: `params` is an array or an object.
+    /// Calls a procedure of this server, as a client would: `params` is an array or an object. A
+    /// call that is no longer waited for is dropped.
     ///
     /// # Errors
     /// What the procedure answers; or that there is none, that it panicked, or that its result
@@ -73,7 +74,11 @@ impl Handle {
         let service =
             service.filter(|service| service.inline(&method).is_some()).ok_or_else(RpcError::not_found)?;
         let call = Call { caller: None, uri: uri.into(), params: params.into() };
-        let reply = contain(move || service.call(&method, call)).await;
+        // It may block its thread, as application code may, and the caller's may have other duties.
+        let called = self.engine.threads.spawn(contain(move || service.call(&method, call)));
+        let mut called = EndWhenDropped(called);
+        let reply = (&mut called.0).await;
+        let reply = reply.map_err(|_| RpcError::new("the server has ended"))?;
         let result = reply.map_err(|panic| RpcError::new(format!("the procedure panicked: {panic}")))??;
         result.as_payload().deserialize().map_err(|error| RpcError::new(error.to_string()))
     }
@@ -156,6 +161,15 @@ impl Handle {
     /// at [`Limits::shutdown`](crate::Limits) at the latest, the end.
     pub fn shutdown(&self) {
         self.control.shutdown();
+    }
+}
+
+/// A task that nobody waits for any more is ended.
+struct EndWhenDropped<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for EndWhenDropped<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

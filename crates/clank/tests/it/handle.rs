@@ -1,6 +1,11 @@
 //! What the rest of the program finds out by a handle, and calls.
 
-use clank::{Admission, Client, Connection, Handle};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+
+use clank::{Admission, Client, Connection, Handle, RpcError};
+use serde_json::{Value, json};
 
 use crate::support::{serve, until};
 
@@ -63,4 +68,50 @@ async fn topics_that_have_subscribers_are_listed_in_order() {
     client.close().await;
     test.until_empty();
     assert_eq!(topics("", "", 9), [""; 0]);
+}
+
+/// The caller's runtime has one thread, which goes on.
+#[tokio::test]
+async fn a_procedure_that_blocks_blocks_not_its_caller() {
+    let (unblock, blocked) = mpsc::channel();
+    let blocked = Arc::new(std::sync::Mutex::new(blocked));
+    let test = serve(|builder| {
+        builder.rpc_fn("blocking", move |_, _| {
+            let blocked = Arc::clone(&blocked);
+            async move { Ok(json!(blocked.lock().unwrap().recv().is_ok())) }
+        })
+    });
+    let handle = test.handle();
+    let called = tokio::spawn(async move { handle.call::<_, Value>("blocking/wait", &[1]).await });
+    let unblocks = tokio::spawn(async move { unblock.send(()).unwrap() });
+    assert_eq!(called.await.unwrap(), Ok(json!(true)));
+    unblocks.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_call_that_nobody_waits_for_is_dropped() {
+    struct Dropped(Arc<AtomicBool>);
+    impl Drop for Dropped {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Release);
+        }
+    }
+    let (dropped, begun) = (Arc::new(AtomicBool::new(false)), Arc::new(tokio::sync::Notify::new()));
+    let (is_dropped, has_begun) = (Arc::clone(&dropped), Arc::clone(&begun));
+    let test = serve(|builder| {
+        builder.rpc_fn("endless", move |_, _| {
+            let (dropped, begun) = (Dropped(Arc::clone(&dropped)), Arc::clone(&begun));
+            async move {
+                let _dropped = dropped;
+                begun.notify_one();
+                std::future::pending::<Result<Value, RpcError>>().await
+            }
+        })
+    });
+    let handle = test.handle();
+    tokio::select! {
+        answer = handle.call::<_, Value>("endless/wait", &[1]) => panic!("{answer:?}"),
+        () = has_begun.notified() => {}
+    }
+    until("it is dropped", || is_dropped.load(Ordering::Acquire));
 }
