@@ -5,6 +5,7 @@
 //! Reading, `clank check`, `clank config` and `docs/configuration.md` follow
 //! from it.
 
+mod api;
 mod load;
 mod problem;
 pub mod reference;
@@ -12,6 +13,7 @@ mod settings;
 mod table;
 mod value;
 
+pub use api::{ApiListen, ApiSettings, OptionalPath, Token, Tokens};
 pub use load::{Config, Flag, Input, Source, load, read};
 pub use problem::{Place, Problem, Severity};
 pub use settings::{

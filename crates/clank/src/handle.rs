@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use clank_core::topic::Uri;
+use clank_core::wamp1::SessionId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -55,7 +56,8 @@ impl Handle {
         self.topic(topic)?.broadcast(event)
     }
 
-    /// Calls a procedure of this server, as a client would: `params` is an array or an object.
+    /// Calls a procedure of this server, as a client would: `params` is an array or an object. A
+    /// call that is no longer waited for is dropped.
     ///
     /// # Errors
     /// What the procedure answers; or that there is none, that it panicked, or that its result
@@ -72,7 +74,11 @@ impl Handle {
         let service =
             service.filter(|service| service.inline(&method).is_some()).ok_or_else(RpcError::not_found)?;
         let call = Call { caller: None, uri: uri.into(), params: params.into() };
-        let reply = contain(move || service.call(&method, call)).await;
+        // It may block its thread, as application code may, and the caller's may have other duties.
+        let called = self.engine.threads.spawn(contain(move || service.call(&method, call)));
+        let mut called = EndWhenDropped(called);
+        let reply = (&mut called.0).await;
+        let reply = reply.map_err(|_| RpcError::new("the server has ended"))?;
         let result = reply.map_err(|panic| RpcError::new(format!("the procedure panicked: {panic}")))??;
         result.as_payload().deserialize().map_err(|error| RpcError::new(error.to_string()))
     }
@@ -85,6 +91,44 @@ impl Handle {
     /// The open connection with this resource id.
     pub fn connection(&self, resource_id: u64) -> Option<Connection> {
         self.engine.peer(resource_id).map(Connection)
+    }
+
+    /// At most `count` open connections whose resource ids are greater than `after`, in rising
+    /// order. Programs that look at very many of them do so page by page: each look keeps clients
+    /// from coming and going for as long as it takes.
+    ///
+    /// ```
+    /// fn count(clank: &clank::Handle, path: &str) -> usize {
+    ///     let (mut count, mut after) = (0, 0);
+    ///     loop {
+    ///         let page = clank.connections_after(after, 256);
+    ///         let Some(last) = page.last() else { return count };
+    ///         after = last.resource_id();
+    ///         count += page.iter().filter(|one| one.facts().request.path.as_deref() == Some(path)).count();
+    ///     }
+    /// }
+    /// ```
+    pub fn connections_after(&self, after: u64, count: usize) -> Vec<Connection> {
+        self.engine.peers_after(after, count).into_iter().map(Connection).collect()
+    }
+
+    /// The open connections of the user with this [identity](clank_core::event::Identity), in the
+    /// order of their resource ids. It takes as long as they are many, however many others there
+    /// are.
+    pub fn connections_of(&self, identity: &str) -> Vec<Connection> {
+        self.engine.peers_of(identity).into_iter().map(Connection).collect()
+    }
+
+    /// The open connection of a WAMP session.
+    pub fn connection_of_session(&self, session: SessionId) -> Option<Connection> {
+        self.engine.connection_of(session).and_then(|resource_id| self.connection(resource_id))
+    }
+
+    /// The first `count` topics, by their URIs, that have subscribers, begin with `prefix` and come
+    /// after the URI `after`. It looks at all topics that there are.
+    pub fn topics_after(&self, prefix: &str, after: &str, count: usize) -> Vec<Topic> {
+        let uris = self.engine.hub.topics_after(prefix, after, count).into_iter();
+        uris.filter_map(|uri| self.topic(&uri).ok()).collect()
     }
 
     /// Sends `event` to one connection, as an event of `topic`, whether it has subscribed or not.
@@ -117,6 +161,15 @@ impl Handle {
     /// at [`Limits::shutdown`](crate::Limits) at the latest, the end.
     pub fn shutdown(&self) {
         self.control.shutdown();
+    }
+}
+
+/// A task that nobody waits for any more is ended.
+struct EndWhenDropped<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for EndWhenDropped<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -179,6 +179,16 @@ impl RpcError {
         &self.description
     }
 
+    /// What kind of error it is: the [`code`](Self::code) that it was given, else 500.
+    pub fn kind(&self) -> i64 {
+        self.code
+    }
+
+    /// What was [added](Self::detail).
+    pub fn details(&self) -> &Map<String, Value> {
+        &self.details
+    }
+
     /// The details as the caller gets them.
     pub(crate) fn to_details(&self, call: &Call) -> PayloadBuf {
         let mut details = Map::new();
@@ -321,6 +331,7 @@ mod tests {
     #[test]
     fn details_hold_code_uri_parameters_and_what_was_added() {
         let error = RpcError::new("no").code(418).detail("why", "tea").detail("rpc", "mine");
+        assert_eq!((error.kind(), error.details().len()), (418, 2));
         let details = error.to_details(&call("[1]")).as_payload().to_value().unwrap();
         assert_eq!(details, json!({"code": 418, "rpc": "mine", "params": [1], "why": "tea"}));
         let details = RpcError::new("no").to_details(&call("{}")).as_payload().to_value().unwrap();

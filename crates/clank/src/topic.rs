@@ -215,11 +215,12 @@ impl Topic {
         Ok(())
     }
 
-    /// Sends an event made before.
-    pub fn publish(&self, event: &Event, audience: &Audience) {
+    /// Sends an event made before. Returns to how many subscribers it goes.
+    pub fn publish(&self, event: &Event, audience: &Audience) -> usize {
         let mut turn = Turn::default();
-        self.engine.publish(&self.uri, event.0.as_payload(), &audience.0, &mut turn);
+        let receivers = self.engine.publish(&self.uri, event.0.as_payload(), &audience.0, &mut turn);
         self.engine.hand_over(turn);
+        receivers
     }
 
     /// Sends `event` to `connection` alone, subscribed or not.
@@ -234,6 +235,12 @@ impl Topic {
     /// The subscribers at this moment.
     pub fn members(&self) -> Vec<Connection> {
         self.engine.hub.members(self.uri()).into_iter().map(Connection).collect()
+    }
+
+    /// The resource ids of the subscribers at this moment, in rising order. Where there are many,
+    /// it is quicker than [`members`](Self::members), and keeps who publishes waiting for less long.
+    pub fn member_ids(&self) -> Vec<u64> {
+        self.engine.hub.member_ids(self.uri())
     }
 
     /// How many subscribers there are at this moment.
@@ -366,8 +373,9 @@ mod tests {
         ];
         for (audience, expected) in cases {
             let before: Vec<u64> = all.iter().map(|connection| connection.0.sent().messages).collect();
-            topic.broadcast_to("hello", &audience).unwrap();
+            let count = topic.publish(&Event::new("hello").unwrap(), &audience);
             assert_eq!(receivers(&all, &before), expected, "{audience:?}");
+            assert_eq!(count, expected.len());
         }
         topic.send(&all[3], "hello").unwrap();
         assert_eq!(all[3].0.sent().messages, 1, "subscribed or not");
@@ -381,6 +389,7 @@ mod tests {
         assert!(!topic.add(&all[0]), "it was there before");
         assert!(topic.add(&all[1]));
         assert_eq!((topic.count(), topic.members().len()), (2, 2));
+        assert_eq!(topic.member_ids(), [1, 2]);
         assert!(topic.remove(&all[0]) && !topic.remove(&all[0]));
         assert!(!topic.has(&all[0]) && topic.has(&all[1]));
         assert_eq!(topic.members(), [all[1].clone()]);

@@ -7,6 +7,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
+use super::api::ApiListen;
 use super::problem::{Place, Problem, Severity, nearest};
 use super::settings::Settings;
 use super::table::{SECTIONS, SETTINGS, Setting};
@@ -250,6 +251,35 @@ impl Loader {
         if limits.shutdown.duration() <= limits.drain.duration() {
             self.conflict("shutdown.deadline", "not more than", "shutdown.drain");
         }
+        self.check_api();
+    }
+
+    /// An API that anybody may use, or listen in to.
+    fn check_api(&mut self) {
+        let api = &self.settings.api;
+        if api.listen == ApiListen::Off {
+            return;
+        }
+        let (has_token, is_loopback) =
+            (!api.tokens.is_empty() || api.token_file.path().is_some(), api.listen.is_loopback());
+        if !has_token {
+            let message = "the API needs a token: give api.tokens or api.token_file, for instance CLANK_API_TOKENS=$(openssl rand -hex 32)";
+            self.about_api(Severity::Error, message);
+        }
+        if !is_loopback {
+            let message = "the API has no TLS, and this address is not loopback: who can listen in on the network can read the tokens";
+            self.about_api(Severity::Warning, message);
+        }
+    }
+
+    fn about_api(&mut self, severity: Severity, message: &str) {
+        let key = "api.listen";
+        let place = index_of(key).and_then(|index| match self.sources.get(index) {
+            Some(Source::Given(place)) => Some(place.clone()),
+            _ => None,
+        });
+        let (key, message) = (Some(key.to_owned()), message.to_owned());
+        self.problems.push(Problem { severity, place, key, message, nearest: None });
     }
 
     fn conflict(&mut self, key: &'static str, relation: &str, other: &'static str) {

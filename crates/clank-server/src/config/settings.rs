@@ -1,13 +1,14 @@
 //! The settings of the server, parsed.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use clank_core::event::Headers;
 use clank_core::id::NodeId;
 use clank_core::limits::{Count, Limits, SlowConsumer};
 use clank_core::wamp1::{self, EmptyEligible, OnMalformed};
 
+use super::api::ApiSettings;
 use super::value::{Choice, Invalid, Raw, Value, Word, words};
 
 /// Everything that can be configured.
@@ -23,6 +24,8 @@ pub struct Settings {
     pub wamp1: Wamp1Settings,
     /// `[deflate]`
     pub deflate: DeflateSettings,
+    /// `[api]`
+    pub api: ApiSettings,
     /// `[log]`
     pub log: LogSettings,
 }
@@ -87,7 +90,7 @@ impl Default for Settings {
         Self {
             server: ServerSettings {
                 node: NodeId::default(),
-                host: Host(IpAddr::from([127, 0, 0, 1]).to_string().into()),
+                host: Host::loopback(),
                 port: 8080,
                 path: UrlPath("/".into()),
                 workers: Workers::Auto,
@@ -105,6 +108,7 @@ impl Default for Settings {
                 empty_eligible: EmptyEligible::Everyone,
             },
             deflate: DeflateSettings { enabled: false },
+            api: ApiSettings::default(),
             log: LogSettings { level: LogLevel::Info, format: LogFormat::Text },
         }
     }
@@ -208,6 +212,16 @@ impl Choice for SlowConsumer {
 pub struct Host(Box<str>);
 
 impl Host {
+    /// The loopback address of IPv4.
+    pub fn loopback() -> Self {
+        Self(Ipv4Addr::LOCALHOST.to_string().into())
+    }
+
+    /// Whether it is of this machine alone, as far as can be told without asking for its addresses.
+    pub fn is_loopback(&self) -> bool {
+        self.0.parse::<IpAddr>().map_or(&*self.0 == "localhost", |address| address.is_loopback())
+    }
+
     /// The address or name.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -79,6 +79,10 @@ pub const SECTIONS: &[Section] = &[
         name: "shutdown",
         sentence: "What happens on SIGTERM or SIGINT. A second signal ends the waiting at once.",
     },
+    Section {
+        name: "api",
+        sentence: "The [HTTP API](http-api.md), by which the application's other programs reach the server. It is off unless it has an address.",
+    },
     Section { name: "log", sentence: "What is logged on standard error." },
 ];
 
@@ -148,6 +152,13 @@ pub const SETTINGS: &[Setting] = table! {
     "shutdown.drain" => limits.drain, "Time over which connections are closed, so that their clients do not come back all at once.";
     "shutdown.deadline" => limits.shutdown, "Time from the signal after which nothing is waited for; more than `shutdown.drain`.";
 
+    "api.listen" => api.listen, "The address of its own that the API listens on. It has no TLS: beyond loopback, who can listen in can read the tokens.";
+    "api.tokens" => api.tokens, "Bearer tokens, of which a request must show one. Without one the API does not start.";
+    "api.token_file" => api.token_file, "A file with more of them, one on each line. It is read once, at the start.";
+    "api.body" => api.body, "Length of a request's body. Beyond it: 413.";
+    "api.timeout" => api.timeout, "Time that a request may take. Beyond it: 408 for one that is not yet there, 504 for one whose call is not answered.";
+    "api.connections" => api.connections, "Connections to the API, and requests that change something under way. Beyond the former: 503; beyond the latter: 429.";
+
     "log.level" => log.level, "The least important level that is logged. Only `\"trace\"` shows payloads.";
     "log.format" => log.format, "Lines for people, or JSON objects.";
 };
@@ -204,7 +215,7 @@ mod tests {
     #[test]
     fn a_setting_changes_its_own_field_alone() {
         // among them a value for each setting that is not its default
-        let values = "true false 7 17 9s 2KiB 77KiB 3MiB json serve report nobody drop_events debug /ws a.example https://x.example";
+        let values = "true false 7 17 9s 2KiB 77KiB 3MiB json serve report nobody drop_events debug /ws a.example https://x.example 0123456789abcdef";
         let defaults = Settings::default();
         for setting in SETTINGS {
             let changed = values.split(' ').find_map(|text| {

@@ -53,7 +53,7 @@ pub trait Value: Sized {
 
 impl<'a> Raw<'a> {
     /// The text of a string; `want` says what it should have been.
-    fn text(self, want: &str) -> Result<&'a str, Invalid> {
+    pub(super) fn text(self, want: &str) -> Result<&'a str, Invalid> {
         match self {
             Raw::Text(text) => Ok(text),
             Raw::Toml(DeValue::String(text)) => Ok(text),

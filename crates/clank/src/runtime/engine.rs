@@ -24,6 +24,7 @@ use super::mailbox::{Command, Mailbox};
 use super::notices::Notices;
 use super::outbound::{Bounds, OnOverflow};
 use super::peer::Peer;
+use super::registry::Registry;
 use super::sync::{Mutex, lock};
 use super::threads::Threads;
 use super::turn::{Encoded, Fanout, Turn};
@@ -54,12 +55,6 @@ pub(crate) struct Engine {
     pub empty: tokio::sync::Notify,
     start: Instant,
     paths: Mutex<HashMap<Box<str>, Weak<str>>>,
-}
-
-#[derive(Default)]
-struct Registry {
-    peers: HashMap<u64, Arc<Peer>>,
-    sessions: HashMap<SessionId, u64>,
 }
 
 /// The names of a new connection.
@@ -210,15 +205,11 @@ impl Engine {
     }
 
     pub(crate) fn register(&self, peer: &Arc<Peer>) {
-        let mut registry = lock(&self.registry);
-        registry.sessions.insert(peer.session_id, peer.id());
-        registry.peers.insert(peer.id(), Arc::clone(peer));
+        lock(&self.registry).add(peer);
     }
 
     pub(crate) fn deregister(&self, peer: &Peer) {
-        let mut registry = lock(&self.registry);
-        registry.sessions.remove(&peer.session_id);
-        registry.peers.remove(&peer.id());
+        lock(&self.registry).remove(peer);
     }
 
     /// Forgets all connections: the server has ended.
@@ -227,21 +218,31 @@ impl Engine {
     }
 
     pub(crate) fn peers(&self) -> Vec<Arc<Peer>> {
-        lock(&self.registry).peers.values().cloned().collect()
+        lock(&self.registry).all().cloned().collect()
+    }
+
+    /// At most `count` connections whose numbers are greater than `after`, in rising order.
+    pub(crate) fn peers_after(&self, after: u64, count: usize) -> Vec<Arc<Peer>> {
+        lock(&self.registry).after(after).take(count).cloned().collect()
+    }
+
+    /// The connections of one user, in the order of their numbers.
+    pub(crate) fn peers_of(&self, user: &str) -> Vec<Arc<Peer>> {
+        lock(&self.registry).of(user).cloned().collect()
     }
 
     pub(crate) fn peer(&self, resource_id: u64) -> Option<Arc<Peer>> {
-        lock(&self.registry).peers.get(&resource_id).cloned()
+        lock(&self.registry).find(resource_id).cloned()
     }
 
     /// How many connections are registered.
     pub(crate) fn open(&self) -> usize {
-        lock(&self.registry).peers.len()
+        lock(&self.registry).count()
     }
 
     /// The connection of a session.
     pub(crate) fn connection_of(&self, session: SessionId) -> Option<u64> {
-        lock(&self.registry).sessions.get(&session).copied()
+        lock(&self.registry).find_session(session)
     }
 
     /// Makes the record of `body`, for listeners.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use clank_core::event::{ConnectionFacts, RequestFacts};
+use clank_core::event::{ConnectionFacts, Identity, RequestFacts};
 use clank_core::id::ResourceId;
 use clank_core::limits::Limits;
 use clank_wire::ws::deflate::WindowBits;
@@ -40,12 +40,21 @@ pub(crate) fn engine(limits: Limits) -> Arc<Engine> {
 
 /// A connection whose socket only its worker could write to.
 pub(crate) fn peer(engine: &Arc<Engine>, id: u64, window: Option<WindowBits>) -> Arc<Peer> {
+    made(engine, id, window, None)
+}
+
+/// One of a user's connections, or of nobody's.
+pub(super) fn peer_of(engine: &Arc<Engine>, id: u64, user: Option<&str>) -> Arc<Peer> {
+    made(engine, id, None, user)
+}
+
+fn made(engine: &Arc<Engine>, id: u64, window: Option<WindowBits>, user: Option<&str>) -> Arc<Peer> {
     let names = engine.name().unwrap();
     let facts = ConnectionFacts {
         connection_id: names.connection_id,
         resource_id: ResourceId::new(id).unwrap(),
         request: RequestFacts::default(),
-        identity: None,
+        identity: user.map(|user| Identity::new(user).into()),
         attributes: None,
     };
     let token = Token::from_mio(mio::Token(id as usize));

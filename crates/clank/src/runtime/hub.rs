@@ -7,7 +7,7 @@
 //!
 //! This file is a hot path: publishing takes two locks, allocates nothing and copies no event.
 
-use std::collections::HashMap;
+use std::collections::{BinaryHeap, HashMap};
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -165,6 +165,31 @@ impl<M: Member> Hub<M> {
     pub(crate) fn members(&self, uri: &str) -> Vec<Arc<M>> {
         let members = |cell: Arc<Cell<M>>| lock(&cell.state).members.iter().map(Arc::clone).collect();
         self.find(uri).map(members).unwrap_or_default()
+    }
+
+    /// The resource ids of the members, in rising order: the lock is held for less long than by
+    /// [`members`](Self::members), which touches every one of them.
+    pub(crate) fn member_ids(&self, uri: &str) -> Vec<u64> {
+        let ids = |cell: Arc<Cell<M>>| lock(&cell.state).members.ids().collect();
+        let mut ids: Vec<u64> = self.find(uri).map(ids).unwrap_or_default();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// The first `count` topics, by their URIs, that have subscribers, begin with `prefix` and
+    /// come after `after`.
+    pub(crate) fn topics_after(&self, prefix: &str, after: &str, count: usize) -> Vec<Arc<str>> {
+        let mut first = BinaryHeap::new();
+        for shard in &self.shards {
+            let shard = lock(shard);
+            for uri in shard.keys().filter(|uri| uri.starts_with(prefix) && &***uri > after) {
+                first.push(Arc::clone(uri));
+                if first.len() > count {
+                    first.pop();
+                }
+            }
+        }
+        first.into_sorted_vec()
     }
 
     pub(crate) fn count(&self, uri: &str) -> usize {

@@ -57,6 +57,10 @@ impl<M: Member> Members<M> {
         self.parts().flat_map(|part| part.members().map(|(_, member)| member))
     }
 
+    pub(super) fn ids(&self) -> impl Iterator<Item = u64> {
+        self.parts().flat_map(|part| part.members().map(|(id, _)| id))
+    }
+
     /// Hands what is published to everybody in the audience; returns how many they are.
     pub(super) fn publish(&self, audience: &Audience, out: &mut impl Deliver<Arc<M>>) -> usize {
         self.parts().map(|part| part.publish(audience, out)).sum()

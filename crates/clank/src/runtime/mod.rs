@@ -14,7 +14,7 @@
 //!   client asks for, what it is owed, what time does to it, and its end
 //! - [`lane`], [`job`], [`calls`], [`notify`], [`notices`], [`threads`]: application code, in order
 //!   and contained
-//! - [`engine`]: what all share; [`hub`], [`members`]: topics; [`peer`], [`outbound`], [`frames`], [`transport`],
+//! - [`engine`]: what all share; [`registry`]: the open connections; [`hub`], [`members`]: topics; [`peer`], [`outbound`], [`frames`], [`transport`],
 //!   [`turn`]: what is sent, and who writes it
 //! - [`sync`]: the locks, which the model tests replace
 
@@ -45,6 +45,7 @@ mod notify;
 mod opening;
 mod outbound;
 mod peer;
+mod registry;
 mod respond;
 mod sending;
 mod session;

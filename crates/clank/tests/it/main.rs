@@ -7,6 +7,7 @@ mod support;
 mod abuse;
 mod doors;
 mod endings;
+mod handle;
 mod house;
 mod inside;
 mod journal;

@@ -209,6 +209,26 @@ fn what_does_not_fit_together_is_refused() {
 }
 
 #[test]
+fn an_api_needs_a_token_and_better_stays_on_loopback() {
+    let problems_of = |text: &str| match load(&file(text)) {
+        Ok(config) => config.warnings.iter().map(Problem::to_string).collect(),
+        Err(problems) => problems.iter().map(Problem::to_string).collect::<Vec<_>>(),
+    };
+    let open = problems_of("[api]\nlisten = 8081\n");
+    assert!(open[0].starts_with("clank.toml:2:10: error: api.listen: the API needs a token: "), "{open:?}");
+    assert_eq!(open.len(), 1);
+    let remote = problems_of("[api]\nlisten = \"0.0.0.0:1\"\ntoken_file = \"tokens\"\n");
+    assert!(remote[0].starts_with("clank.toml:2:10: warning: api.listen: the API has no TLS"), "{remote:?}");
+    assert_eq!(remote.len(), 1);
+    assert!(problems_of("[api]\nlisten = 1\ntokens = [\"0123456789abcdef\"]\n").is_empty());
+    let config = load(&file("[api]\ntokens = [\"0123456789abcdef\"]\n")).unwrap();
+    assert!(!reference::effective(&config).contains("0123456789"));
+    let short = problems_of("[api]\ntokens = [\"0123456789abcdef\", \"secret\", 1]\n");
+    assert!(short[0].starts_with("clank.toml:2:31: error: api.tokens: a token is not"), "{short:?}");
+    assert!(!short.concat().contains("secret"), "{short:?}");
+}
+
+#[test]
 fn the_configuration_printed_reads_back_as_itself() {
     let config =
         load(&file("[server]\norigins = [\"*\"]\nport = 9\n[keepalive]\ninterval = \"1500ms\"\n")).unwrap();
