@@ -6,19 +6,25 @@
 //! from it.
 
 mod api;
+mod journal;
 mod load;
 mod problem;
 pub mod reference;
 mod settings;
+mod sinks;
 mod table;
 mod value;
 
 pub use api::{ApiListen, ApiSettings, OptionalPath, Token, Tokens};
+pub use journal::{Directory, Durability, JournalSettings, OnFull};
 pub use load::{Config, Flag, Input, Source, load, read};
 pub use problem::{Place, Problem, Severity};
 pub use settings::{
     ConsoleFormat, DeflateSettings, EventSettings, HeaderName, Host, LogFormat, LogLevel, LogSettings,
     OnConnectTimeout, Origin, ServerSettings, Settings, UrlPath, Wamp1Settings, Workers,
+};
+pub use sinks::{
+    EventName, OnPoison, SINK_SETTINGS, Secrets, SinkKind, SinkSettings, Text, WebhookMode, is_sink_name,
 };
 pub use table::{SECTIONS, SETTINGS, Section, Setting};
 pub use value::{Invalid, Raw, Value};

@@ -183,20 +183,7 @@ impl Value for Tokens {
     /// What is wrong is told without what was written: it may be a token but for one character.
     fn parse(raw: Raw<'_>) -> Result<Self, Invalid> {
         let wrong = "a token is not at least 16 of the characters A-Z a-z 0-9 - . _ ~ + / =";
-        match raw {
-            Raw::Text(text) => {
-                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
-                items.map(|item| Token::read(item).ok_or_else(|| Invalid::new(wrong))).collect()
-            }
-            Raw::Toml(DeValue::Array(items)) => {
-                let token = |item: &toml::Spanned<DeValue<'_>>| {
-                    let token = item.get_ref().as_str().and_then(Token::read);
-                    token.ok_or_else(|| Invalid { span: Some(item.span()), ..Invalid::new(wrong) })
-                };
-                items.iter().map(token).collect()
-            }
-            Raw::Toml(_) => Err(Invalid::new("it is not a list of strings")),
-        }
+        raw.items(|text| Token::read(text).ok_or_else(|| Invalid::new(wrong))).map(Self)
     }
 
     fn to_toml(&self) -> String {
@@ -211,7 +198,7 @@ impl FromIterator<Token> for Tokens {
 }
 
 /// The name of a file, or of none.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OptionalPath(Option<Box<str>>);
 
 impl OptionalPath {

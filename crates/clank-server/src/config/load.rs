@@ -1,5 +1,8 @@
 //! Putting a configuration together from where it comes from.
 
+mod sinks;
+
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
@@ -15,6 +18,10 @@ use super::value::{Invalid, Raw};
 
 /// The file that is read if none is named, where it exists.
 const DEFAULT_FILE: &str = "clank.toml";
+/// The section that has a section for each sink.
+const SINKS: &str = "sinks";
+/// The section that puts a journal there, whatever it says.
+const JOURNAL: &str = "journal";
 /// The variables that are ours but no settings.
 const OTHER_VARIABLES: [&str; 1] = ["CLANK_CONFIG"];
 
@@ -51,6 +58,8 @@ pub struct Config {
     pub file: Option<String>,
     /// Of each row of [`SETTINGS`].
     sources: Vec<Source>,
+    /// Of each setting of a sink that is given, by the sink's name and the key.
+    sink_sources: BTreeMap<(String, &'static str), Source>,
 }
 
 /// Where the value of a setting comes from.
@@ -75,6 +84,11 @@ impl Config {
     /// Every setting, with where its value comes from.
     pub fn sources(&self) -> impl Iterator<Item = (&'static Setting, &Source)> {
         SETTINGS.iter().zip(&self.sources)
+    }
+
+    /// Where the value of a sink's setting comes from.
+    pub fn sink_source(&self, sink: &str, key: &'static str) -> &Source {
+        self.sink_sources.get(&(sink.to_owned(), key)).unwrap_or(&Source::Default)
     }
 }
 
@@ -115,6 +129,8 @@ pub fn load(input: &Input) -> Result<Config, Vec<Problem>> {
     let mut loader = Loader {
         settings: Settings::default(),
         sources: vec![Source::Default; SETTINGS.len()],
+        sink_sources: BTreeMap::new(),
+        sink_places: BTreeMap::new(),
         problems: Vec::new(),
     };
     if let Some((name, text)) = &input.file {
@@ -150,6 +166,9 @@ impl File<'_> {
 struct Loader {
     settings: Settings,
     sources: Vec<Source>,
+    sink_sources: BTreeMap<(String, &'static str), Source>,
+    /// Where a sink is first spoken of.
+    sink_places: BTreeMap<String, Place>,
     problems: Vec<Problem>,
 }
 
@@ -175,13 +194,15 @@ impl Loader {
         let (name, place) = (key.get_ref(), file.place(&key.span()));
         let is_known = SECTIONS.iter().any(|section| section.name == name);
         match value.get_ref() {
+            DeValue::Table(table) if name == SINKS => self.sinks(file, table),
             DeValue::Table(table) if is_known => {
+                self.settings.has_journal |= name == JOURNAL;
                 for (key, value) in table {
                     self.entry(file, &format!("{name}.{}", key.get_ref()), &key.span(), value);
                 }
             }
             DeValue::Table(_) => {
-                let near = nearest(name, SECTIONS.iter().map(|section| section.name));
+                let near = nearest(name, SECTIONS.iter().map(|section| section.name).chain([SINKS]));
                 let message = format!("there is no section `{}`", name.escape_debug());
                 self.error(place, None, &message, near.map(|near| format!("`{near}`")));
             }
@@ -214,7 +235,7 @@ impl Loader {
         let place = Place::Environment(name.to_owned());
         if let Some(index) = SETTINGS.iter().position(|setting| setting.environment() == name) {
             self.set(index, Raw::Text(value), |_| place.clone());
-        } else if !OTHER_VARIABLES.contains(&name) {
+        } else if !OTHER_VARIABLES.contains(&name) && !self.sink_variable(name, value) {
             // Not an error: a cluster that runs a service named `clank` sets such variables by itself.
             let variables: Vec<_> = SETTINGS.iter().map(Setting::environment).collect();
             let near = nearest(name, variables.iter().map(String::as_str));
@@ -252,6 +273,12 @@ impl Loader {
             self.conflict("shutdown.deadline", "not more than", "shutdown.drain");
         }
         self.check_api();
+        self.check_sinks();
+        let is_given = |(setting, source): (&Setting, &Source)| {
+            setting.section() == JOURNAL && matches!(source, Source::Given(_))
+        };
+        self.settings.has_journal |=
+            !self.settings.sinks.is_empty() || SETTINGS.iter().zip(&self.sources).any(is_given);
     }
 
     /// An API that anybody may use, or listen in to.
@@ -310,7 +337,8 @@ impl Loader {
         if self.problems.iter().any(|problem| problem.severity == Severity::Error) {
             Err(self.problems)
         } else {
-            Ok(Config { settings: self.settings, warnings: self.problems, file, sources: self.sources })
+            let Self { settings, sources, sink_sources, problems: warnings, .. } = self;
+            Ok(Config { settings, warnings, file, sources, sink_sources })
         }
     }
 }

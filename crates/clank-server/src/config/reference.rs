@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use clank_core::cause::{Cause, ErrorKind};
 
-use super::load::Config;
+use super::load::{Config, Source};
 use super::settings::Settings;
+use super::sinks::{SINK_SETTINGS, SinkSettings};
 use super::table::{SECTIONS, SETTINGS, Section, Setting};
 
 const INTRODUCTION: &str = "\
@@ -29,7 +30,34 @@ pub fn configuration() -> String {
     for section in SECTIONS {
         page.push_str(&section_table(section));
     }
+    page.push_str(&sinks_table());
     page
+}
+
+const SINKS: &str = "
+## [sinks.NAME]
+
+Who is told of lifecycle events from the journal; see [Lifecycle events](lifecycle-events.md). There may be any number of sinks, each with a name of its own: 1 to 32 of the characters `a-z 0-9 -`. Under that name it keeps its place in the journal. In the names of variables it stands in capitals, with `_` for `-`.
+
+";
+
+fn sinks_table() -> String {
+    let mut text = SINKS.to_owned();
+    text.push_str("| setting | value | default | what it does |\n|---|---|---|---|\n");
+    let defaults = SinkSettings::default();
+    for setting in SINK_SETTINGS {
+        let (name, variable) = (setting.key, setting.key.to_uppercase());
+        let default = match name {
+            "type" => "–".to_owned(),
+            _ => format!("`{}`", setting.show(&defaults)),
+        };
+        let (syntax, sentence) = (setting.syntax(), setting.sentence);
+        _ = writeln!(
+            text,
+            "| `{name}`<br>`CLANK_SINKS_NAME_{variable}` | {syntax} | {default} | {sentence} |"
+        );
+    }
+    text
 }
 
 fn section_table(section: &Section) -> String {
@@ -91,7 +119,9 @@ pub fn lifecycle_events(page: &str) -> Result<String, &'static str> {
 /// The configuration in effect, as a file that says where each value comes from.
 pub fn effective(config: &Config) -> String {
     let mut text = String::new();
-    for section in SECTIONS {
+    // A section that says anything of the journal would put one there.
+    let is_there = |section: &&Section| section.name != "journal" || config.settings.has_journal;
+    for section in SECTIONS.iter().filter(is_there) {
         let rows = config.sources().filter(|(setting, _)| setting.section() == section.name);
         let lines: Vec<_> = rows
             .map(|(setting, source)| (assignment(setting, &config.settings), source.to_string()))
@@ -101,6 +131,17 @@ pub fn effective(config: &Config) -> String {
         let _ = writeln!(text, "{separator}[{}]", section.name);
         for (assignment, source) in lines {
             let _ = writeln!(text, "{assignment:width$}  # {}", source.escape_debug());
+        }
+    }
+    for (name, sink) in &config.settings.sinks {
+        _ = writeln!(text, "\n[sinks.{name}]");
+        for setting in SINK_SETTINGS {
+            let source = config.sink_source(name, setting.key);
+            if matches!(source, Source::Given(_)) {
+                let source = source.to_string();
+                let _ =
+                    writeln!(text, "{} = {}  # {}", setting.key, setting.show(sink), source.escape_debug());
+            }
         }
     }
     text

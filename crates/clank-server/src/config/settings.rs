@@ -1,6 +1,7 @@
 //! The settings of the server, parsed.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use clank_core::event::Headers;
@@ -9,6 +10,8 @@ use clank_core::limits::{Count, Limits, SlowConsumer};
 use clank_core::wamp1::{self, EmptyEligible, OnMalformed};
 
 use super::api::ApiSettings;
+use super::journal::JournalSettings;
+use super::sinks::SinkSettings;
 use super::value::{Choice, Invalid, Raw, Value, Word, words};
 
 /// Everything that can be configured.
@@ -26,6 +29,12 @@ pub struct Settings {
     pub deflate: DeflateSettings,
     /// `[api]`
     pub api: ApiSettings,
+    /// `[journal]`
+    pub journal: JournalSettings,
+    /// Whether there is a journal: something was said of it, or there is a sink.
+    pub has_journal: bool,
+    /// `[sinks.NAME]`
+    pub sinks: BTreeMap<String, SinkSettings>,
     /// `[log]`
     pub log: LogSettings,
 }
@@ -109,6 +118,9 @@ impl Default for Settings {
             },
             deflate: DeflateSettings { enabled: false },
             api: ApiSettings::default(),
+            journal: JournalSettings::default(),
+            has_journal: false,
+            sinks: BTreeMap::new(),
             log: LogSettings { level: LogLevel::Info, format: LogFormat::Text },
         }
     }
@@ -144,6 +156,7 @@ macro_rules! choices {
         }
     )+};
 }
+pub(super) use choices;
 
 choices! {
     /// What standard output is told of lifecycle events.

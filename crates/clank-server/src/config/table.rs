@@ -3,21 +3,21 @@
 use super::settings::Settings;
 use super::value::{Invalid, Raw, Value};
 
-/// One setting.
+/// One setting: of the server, or of whatever there is several of.
 #[derive(Debug)]
-pub struct Setting {
+pub struct Setting<S: 'static = Settings> {
     /// Section and name: `server.port`.
     pub key: &'static str,
     /// What it does, in Markdown.
     pub sentence: &'static str,
     /// Reads a value into the settings.
-    pub(super) set: fn(&mut Settings, Raw<'_>) -> Result<(), Invalid>,
+    pub(super) set: fn(&mut S, Raw<'_>) -> Result<(), Invalid>,
     /// The value as TOML.
-    pub(super) show: fn(&Settings) -> String,
-    syntax: fn(&Settings) -> String,
+    pub(super) show: fn(&S) -> String,
+    pub(super) syntax: fn(&S) -> String,
 }
 
-impl Setting {
+impl<S: Default> Setting<S> {
     /// The environment variable: `CLANK_SERVER_PORT`.
     ///
     /// ```
@@ -40,11 +40,11 @@ impl Setting {
 
     /// How its value is written, with its range, in Markdown.
     pub fn syntax(&self) -> String {
-        (self.syntax)(&Settings::default())
+        (self.syntax)(&S::default())
     }
 
     /// Its value among `settings`, as TOML.
-    pub fn show(&self, settings: &Settings) -> String {
+    pub fn show(&self, settings: &S) -> String {
         (self.show)(settings)
     }
 }
@@ -64,6 +64,10 @@ pub const SECTIONS: &[Section] = &[
     Section {
         name: "events",
         sentence: "Who is told of lifecycle events; see [Lifecycle events](lifecycle-events.md).",
+    },
+    Section {
+        name: "journal",
+        sentence: "Where lifecycle events are kept. There is a journal as soon as one of these settings is given, or a sink.",
     },
     Section {
         name: "limits",
@@ -86,24 +90,25 @@ pub const SECTIONS: &[Section] = &[
     Section { name: "log", sentence: "What is logged on standard error." },
 ];
 
-fn syntax_of<V: Value>(_: &V) -> String {
+pub(super) fn syntax_of<V: Value>(_: &V) -> String {
     V::syntax()
 }
 
 macro_rules! table {
     ($($key:literal => $($field:ident).+, $sentence:literal;)+) => {
-        &[$(Setting {
+        &[$($crate::config::table::Setting {
             key: $key,
             sentence: $sentence,
             set: |settings, raw| {
-                settings.$($field).+ = Value::parse(raw)?;
+                settings.$($field).+ = $crate::config::value::Value::parse(raw)?;
                 Ok(())
             },
-            show: |settings| settings.$($field).+.to_toml(),
-            syntax: |settings| syntax_of(&settings.$($field).+),
+            show: |settings| $crate::config::value::Value::to_toml(&settings.$($field).+),
+            syntax: |settings| $crate::config::table::syntax_of(&settings.$($field).+),
         },)+]
     };
 }
+pub(super) use table;
 
 /// Every setting, in the order of the reference.
 pub const SETTINGS: &[Setting] = table! {
@@ -117,6 +122,14 @@ pub const SETTINGS: &[Setting] = table! {
 
     "events.console" => events.console, "What standard output is told: a line of text, the whole record, or nothing.";
     "events.on_connect_timeout" => events.on_connect_timeout, "What becomes of a connection whose connect listener took longer than `limits.listener`: it is closed as `handler_failure`, or served.";
+
+    "journal.path" => journal.path, "The directory that holds it. One server at a time can use it.";
+    "journal.durability" => journal.durability, "What an event survives once it counts as kept: the loss of power, the end of the process however it comes, or nothing that is promised.";
+    "journal.max_bytes" => journal.max_bytes, "Bytes that it may hold, dead letters aside.";
+    "journal.on_full" => journal.on_full, "What happens when it holds as much because a sink lags: clients are refused, or the oldest events are dropped, and the sinks that lack them are told of the gap.";
+    "journal.retention_age" => journal.retention_age, "How long events are kept that every sink has.";
+    "journal.retention_bytes" => journal.retention_bytes, "How many bytes of such events are kept.";
+    "journal.grace" => journal.grace, "How long a user has no connection before `clank.user.offline`.";
 
     "limits.message" => limits.message, "Length of a message, after decompression and over all its fragments. Beyond it: close 1009.";
     "limits.headers" => limits.headers, "Length of a request's line and headers. Beyond it: 431.";
@@ -215,7 +228,7 @@ mod tests {
     #[test]
     fn a_setting_changes_its_own_field_alone() {
         // among them a value for each setting that is not its default
-        let values = "true false 7 17 9s 2KiB 77KiB 3MiB json serve report nobody drop_events debug /ws a.example https://x.example 0123456789abcdef";
+        let values = "true false 7 17 9s 2KiB 77KiB 3MiB 17MiB json serve report nobody drop_events debug os evict /ws a.example https://x.example 0123456789abcdef";
         let defaults = Settings::default();
         for setting in SETTINGS {
             let changed = values.split(' ').find_map(|text| {

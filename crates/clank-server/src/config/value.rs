@@ -61,6 +61,24 @@ impl<'a> Raw<'a> {
         }
     }
 
+    /// The strings of a list; text has commas between them.
+    pub(super) fn items<T>(self, read: impl Fn(&str) -> Result<T, Invalid>) -> Result<Vec<T>, Invalid> {
+        let none = || Invalid::new("it is not a list of strings");
+        match self {
+            Raw::Text(text) => {
+                text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(read).collect()
+            }
+            Raw::Toml(DeValue::Array(items)) => {
+                let item = |item: &Spanned<DeValue<'_>>| {
+                    let text = item.get_ref().as_str().ok_or_else(none);
+                    text.and_then(&read).map_err(|invalid| Invalid { span: Some(item.span()), ..invalid })
+                };
+                items.iter().map(item).collect()
+            }
+            Raw::Toml(_) => Err(none()),
+        }
+    }
+
     /// An integer that is not negative.
     fn integer(self, want: &str) -> Result<u64, Invalid> {
         let wrong = |what: &str| Invalid::new(format!("{what} is not {want}"));

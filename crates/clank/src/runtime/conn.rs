@@ -71,7 +71,8 @@ pub(crate) struct Accepted {
 impl Accepted {
     /// The record of its opening.
     pub(super) fn connected(&self, engine: &Engine) -> Record {
-        let body = Body::Client { connection: Arc::clone(&self.facts), sequence: 1, change: Change::Connected };
+        let body =
+            Body::Client { connection: Arc::clone(&self.facts), sequence: 1, change: Change::Connected };
         Record::new(self.time, engine.origin.clone(), body)
     }
 }

@@ -58,7 +58,8 @@ fn made(engine: &Arc<Engine>, id: u64, window: Option<WindowBits>, user: Option<
         attributes: None,
     };
     let token = Token::from_mio(mio::Token(id as usize));
-    let parts = Parts { facts: facts.into(), session_id: names.session_id, worker: 0, token, window, socket: None };
+    let parts =
+        Parts { facts: facts.into(), session_id: names.session_id, worker: 0, token, window, socket: None };
     Peer::new(engine, parts)
 }
 

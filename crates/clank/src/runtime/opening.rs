@@ -48,7 +48,8 @@ impl<W: FnOnce() -> Why<'static>> Opening<W> {
         };
         let shared = Arc::new(Mutex::new(shared));
         let told = Arc::clone(&shared);
-        journal.append(record, Box::new(move |outcome| settle(&told, |shared| shared.outcome = Some(outcome))));
+        journal
+            .append(record, Box::new(move |outcome| settle(&told, |shared| shared.outcome = Some(outcome))));
         Self { shared, why: Some(why) }
     }
 }

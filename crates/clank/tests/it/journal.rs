@@ -123,7 +123,10 @@ fn a_run_begins_before_it_is_told_of_and_ends_after_all_else() {
     let test = serve_with(&paper);
     assert!(paper.state.lock().unwrap().begun);
     let launched = test.log.wait_for("clank.server.launched");
-    assert_eq!((&launched["previous"]["left_open"], &launched["previous"]["clean"]), (&json!(3), &json!(false)));
+    assert_eq!(
+        (&launched["previous"]["left_open"], &launched["previous"]["clean"]),
+        (&json!(3), &json!(false))
+    );
     assert_eq!(paper.kept(EventKind::Launched), [launched]);
     let (_peer, id) = test.client_and_id();
     assert_eq!(id, FIRST, "the journal gives the numbers");

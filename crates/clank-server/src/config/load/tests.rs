@@ -3,7 +3,7 @@ use clank_core::wamp1::OnMalformed;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{ConsoleFormat, Workers, reference};
+use crate::config::{ConsoleFormat, SinkKind, Workers, reference};
 
 fn file(text: &str) -> Input {
     Input { file: Some(("clank.toml".to_owned(), text.to_owned())), ..Input::default() }
@@ -82,7 +82,7 @@ fn every_setting_can_come_from_the_environment() {
         (setting.environment(), shown.trim_matches(['"', '[', ']']).to_owned())
     });
     let config = load(&Input { environment: variables.collect(), ..Input::default() }).unwrap();
-    assert_eq!(config.settings, Settings::default());
+    assert_eq!(config.settings, Settings { has_journal: true, ..Settings::default() });
     assert!(config.sources().all(|(_, source)| matches!(source, Source::Given(Place::Environment(_)))));
 }
 
@@ -235,6 +235,8 @@ fn the_configuration_printed_reads_back_as_itself() {
     let printed = reference::effective(&config);
     assert!(printed.contains("# clank.toml:3:8\n"), "{printed}");
     assert_eq!(load(&file(&printed)).unwrap().settings, config.settings);
+    let config = load(&file("[journal]\ngrace = \"1s\"\n")).unwrap();
+    assert_eq!(load(&file(&reference::effective(&config))).unwrap().settings, config.settings);
 }
 
 /// Text that is TOML more often than not.
@@ -274,4 +276,90 @@ proptest! {
             prop_assert!(line.is_some_and(|line| (1..=lines).contains(&line)), "{}", problem);
         }
     }
+}
+
+const HOOK: &str = "[sinks.crm]\ntype = \"webhook\"\nurl = \"https://crm.example/hook\"\nsecrets = [\"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"]\n";
+
+#[test]
+fn sinks_are_read_from_the_file_and_from_variables() {
+    let mut input =
+        file(&format!("{HOOK}batch = 50\n[sinks.log]\ntype = \"file\"\npath = \"events.jsonl\"\n"));
+    input.environment = [
+        ("CLANK_SINKS_CRM_DEAD_LETTERS", "2MiB"),
+        ("CLANK_SINKS_TWO_WORDS_TYPE", "command"),
+        ("CLANK_SINKS_TWO_WORDS_COMMAND", "notify, --fast"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    let config = load(&input).unwrap();
+    assert_eq!(config.warnings, []);
+    let sinks = &config.settings.sinks;
+    assert_eq!(sinks.keys().collect::<Vec<_>>(), ["crm", "log", "two-words"]);
+    assert_eq!((sinks["crm"].batch.count(), sinks["crm"].dead_letters.bytes()), (50, 2 << 20));
+    assert_eq!(sinks["log"].kind, SinkKind::File);
+    let command: Vec<_> = sinks["two-words"].command.iter().map(|word| word.as_str()).collect();
+    assert_eq!(command, ["notify", "--fast"]);
+    assert!(config.settings.has_journal);
+    let printed = reference::effective(&config);
+    assert!(printed.contains("[sinks.crm]\n") && !printed.contains("MfKQ9r8G"), "{printed}");
+    assert!(printed.contains("batch = 50  # clank.toml:5:9\n"), "{printed}");
+}
+
+#[test]
+fn a_journal_is_there_once_something_is_said_of_it() {
+    assert!(!load(&Input::default()).unwrap().settings.has_journal);
+    for input in [
+        file("[journal]\n"),
+        file("journal.path = \"x\"\n"),
+        environment(&[("CLANK_JOURNAL_DURABILITY", "os")]),
+    ] {
+        assert!(load(&input).unwrap().settings.has_journal);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_sink_is_told_with_its_place() {
+    let cases = [
+        ("[sinks]\ncrm = 1\n", "clank.toml:2:1: error: `sinks.crm` is a section: write [sinks.crm]"),
+        (
+            "[sinks.CRM]\n",
+            "clank.toml:1:8: error: `CRM` is no name of a sink: 1 to 32 of the characters a-z 0-9 -",
+        ),
+        (
+            "[sinks.a]\n",
+            "clank.toml:1:8: error: sinks.a.type: say what it is: \"webhook\", \"command\", \"file\", \"nats\", \"redis\" or \"amqp\"",
+        ),
+        (
+            "[sinks.a]\npath = \"x\"\ntype = \"webhok\"\n",
+            "clank.toml:3:8: error: sinks.a.type: \"webhok\" is not \"webhook\", \"command\", \"file\", \"nats\", \"redis\" or \"amqp\"; did you mean \"webhook\"?",
+        ),
+        (
+            "[sinks.a]\ntype = \"file\"\npath = \"x\"\nsecret = []\n",
+            "clank.toml:4:1: error: a sink has no setting `secret`; did you mean `secrets`?",
+        ),
+        (
+            "[sinks.a]\ntype = \"file\"\npath = \"x\"\nurl = \"http://x\"\n",
+            "clank.toml:4:7: error: sinks.a.url: a sink of type \"file\" has none",
+        ),
+        (
+            "[sinks.a]\ntype = \"file\"\n",
+            "clank.toml:1:8: error: sinks.a.path: a sink of type \"file\" needs it",
+        ),
+        (
+            "[sinks.a]\ntype = \"webhook\"\nurl = \"ftp://x\"\nsecrets = [\"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"]\n",
+            "clank.toml:1:8: error: sinks.a.url: it does not begin with http:// or https://",
+        ),
+        (
+            "[sinks.a]\ntype = \"file\"\npath = \"x\"\nevents = [\"clank.client.conected\"]\n",
+            "clank.toml:4:11: error: sinks.a.events: \"clank.client.conected\" is not the name of an event, such as `clank.client.connected`",
+        ),
+        ("[sink.a]\n", "clank.toml:1:2: error: there is no section `sink`; did you mean `sinks`?"),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(problems(&file(text)), [expected], "{text}");
+    }
+    let secret =
+        problems(&file("[sinks.a]\ntype = \"webhook\"\nurl = \"http://x\"\nsecrets = [\"whsec_hidden\"]\n"));
+    assert!(secret[0].starts_with("clank.toml:4:12: error: sinks.a.secrets: a secret is not"), "{secret:?}");
+    assert!(!secret.concat().contains("hidden"), "{secret:?}");
 }
