@@ -24,7 +24,8 @@ pub use settings::{
     OnConnectTimeout, Origin, ServerSettings, Settings, UrlPath, Wamp1Settings, Workers,
 };
 pub use sinks::{
-    EventName, OnPoison, SINK_SETTINGS, Secrets, SinkKind, SinkSettings, Text, WebhookMode, is_sink_name,
+    ConnectingSettings, EventName, OnPoison, OnUnavailable, SINK_SETTINGS, Secrets, SinkKind, SinkSettings,
+    Text, WebhookMode, is_sink_name,
 };
 pub use table::{SECTIONS, SETTINGS, Section, Setting};
 pub use value::{Invalid, Raw, Value};

@@ -17,3 +17,4 @@ pub mod console;
 pub mod logging;
 pub mod output;
 mod serve;
+mod webhook;

@@ -13,6 +13,7 @@ use crate::config::{ConsoleFormat, OnConnectTimeout, ServerSettings, Settings, W
 use crate::console;
 use crate::logging;
 use crate::output::Output;
+use crate::webhook::connecting::Connecting;
 
 /// The page that is served on `/`, its script, and the client.
 const CHAT: &str = include_str!("../assets/index.html");
@@ -47,7 +48,7 @@ async fn serve(settings: &Settings) -> clank::Result {
     stdout.line(console::STARTING);
     // Whoever reads that it is launched may tell it to stop.
     let signals = Signals::listen()?;
-    let server = build(settings, &stdout).start()?;
+    let server = build(settings, &stdout)?.start()?;
     tokio::spawn(signals.obey(server.handle()));
     server.wait().await;
     let limit = settings.limits.shutdown.duration();
@@ -71,7 +72,7 @@ fn raise_descriptor_limit() {
 }
 
 /// The server that the settings describe.
-fn build(settings: &Settings, stdout: &Arc<Output>) -> Builder {
+fn build(settings: &Settings, stdout: &Arc<Output>) -> clank::Result<Builder> {
     let Settings { server, events, limits, deflate, .. } = settings;
     let builder = Clank::builder()
         .limits(*limits)
@@ -93,7 +94,12 @@ fn build(settings: &Settings, stdout: &Arc<Output>) -> Builder {
         Workers::Auto => builder,
         Workers::Fixed(workers) => builder.workers(workers.count()),
     };
-    EventKind::ALL.into_iter().fold(builder, |builder, kind| listen(builder, kind, events.console, stdout))
+    let builder = match Connecting::new(&settings.connecting, &server.node)? {
+        Some(connecting) => builder.on_connecting(move |client| Arc::clone(&connecting).ask(client)),
+        None => builder,
+    };
+    let listen = |builder, kind| listen(builder, kind, events.console, stdout);
+    Ok(EventKind::ALL.into_iter().fold(builder, listen))
 }
 
 /// The chat page of a server whose WebSocket is at `path`.

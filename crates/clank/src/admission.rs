@@ -112,6 +112,13 @@ impl Admission {
         self
     }
 
+    /// The same, with what the application says of the user.
+    #[must_use]
+    pub fn identified(mut self, identity: Identity) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
     /// Hangs a value on the connection that every later event of it carries.
     ///
     /// # Errors

@@ -272,6 +272,9 @@ impl Loader {
         if limits.shutdown.duration() <= limits.drain.duration() {
             self.conflict("shutdown.deadline", "not more than", "shutdown.drain");
         }
+        if limits.listener.duration() <= self.settings.connecting.timeout.duration() {
+            self.conflict("limits.listener", "not more than", "connecting.timeout");
+        }
         self.check_api();
         self.check_sinks();
         let is_given = |(setting, source): (&Setting, &Source)| {

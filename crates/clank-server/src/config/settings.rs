@@ -11,7 +11,7 @@ use clank_core::wamp1::{self, EmptyEligible, OnMalformed};
 
 use super::api::ApiSettings;
 use super::journal::JournalSettings;
-use super::sinks::SinkSettings;
+use super::sinks::{ConnectingSettings, SinkSettings};
 use super::value::{Choice, Invalid, Raw, Value, Word, words};
 
 /// Everything that can be configured.
@@ -29,6 +29,8 @@ pub struct Settings {
     pub deflate: DeflateSettings,
     /// `[api]`
     pub api: ApiSettings,
+    /// `[connecting]`
+    pub connecting: ConnectingSettings,
     /// `[journal]`
     pub journal: JournalSettings,
     /// Whether there is a journal: something was said of it, or there is a sink.
@@ -118,6 +120,7 @@ impl Default for Settings {
             },
             deflate: DeflateSettings { enabled: false },
             api: ApiSettings::default(),
+            connecting: ConnectingSettings::default(),
             journal: JournalSettings::default(),
             has_journal: false,
             sinks: BTreeMap::new(),

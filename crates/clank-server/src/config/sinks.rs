@@ -93,7 +93,45 @@ impl Default for SinkSettings {
     }
 }
 
+/// `[connecting]`: a webhook that is asked who may connect.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConnectingSettings {
+    /// Where it is; empty: nobody is asked.
+    pub url: Text,
+    /// What requests are signed with.
+    pub secrets: Secrets,
+    /// The headers of the handshake that it is told.
+    pub headers: Vec<Text>,
+    /// Time that it may take.
+    pub timeout: Period<10, MINUTE>,
+    /// What becomes of clients while it can't be asked.
+    pub on_unavailable: OnUnavailable,
+    /// Whether it may be at an address that the Internet does not know.
+    pub allow_private: bool,
+}
+
+impl Default for ConnectingSettings {
+    fn default() -> Self {
+        Self {
+            url: Text::default(),
+            secrets: Secrets::default(),
+            headers: ["authorization", "cookie", "origin", "user-agent"].map(|name| Text(name.into())).into(),
+            timeout: Period::of(4 * SECOND),
+            on_unavailable: OnUnavailable::Reject,
+            allow_private: false,
+        }
+    }
+}
+
 choices! {
+    /// What becomes of clients while nobody can be asked.
+    OnUnavailable {
+        /// They are refused: 503.
+        Reject "reject"
+        /// They are let in, without an identity.
+        Accept "accept"
+    }
+
     /// What a sink is.
     SinkKind {
         /// HTTP requests.

@@ -66,6 +66,10 @@ pub const SECTIONS: &[Section] = &[
         sentence: "Who is told of lifecycle events; see [Lifecycle events](lifecycle-events.md).",
     },
     Section {
+        name: "connecting",
+        sentence: "A webhook that is asked whether a client may connect; see [Lifecycle events](lifecycle-events.md#asking-who-may-connect).",
+    },
+    Section {
         name: "journal",
         sentence: "Where lifecycle events are kept. There is a journal as soon as one of these settings is given, or a sink.",
     },
@@ -122,6 +126,13 @@ pub const SETTINGS: &[Setting] = table! {
 
     "events.console" => events.console, "What standard output is told: a line of text, the whole record, or nothing.";
     "events.on_connect_timeout" => events.on_connect_timeout, "What becomes of a connection whose connect listener took longer than `limits.listener`: it is closed as `handler_failure`, or served.";
+
+    "connecting.url" => connecting.url, "Where it is; `\"\"`: nobody is asked.";
+    "connecting.secrets" => connecting.secrets, "What requests are signed with, the newest first.";
+    "connecting.headers" => connecting.headers, "Headers of the handshake that it is told, in lower case.";
+    "connecting.timeout" => connecting.timeout, "Time that it may take; less than `limits.listener`.";
+    "connecting.on_unavailable" => connecting.on_unavailable, "What becomes of clients while it can't be reached, or gives no decision: they are refused with 503, or let in without an identity.";
+    "connecting.allow_private" => connecting.allow_private, "Whether it may be at an address of a private network or of this machine.";
 
     "journal.path" => journal.path, "The directory that holds it. One server at a time can use it.";
     "journal.durability" => journal.durability, "What an event survives once it counts as kept: the loss of power, the end of the process however it comes, or nothing that is promised.";
@@ -228,7 +239,7 @@ mod tests {
     #[test]
     fn a_setting_changes_its_own_field_alone() {
         // among them a value for each setting that is not its default
-        let values = "true false 7 17 9s 2KiB 77KiB 3MiB 17MiB json serve report nobody drop_events debug os evict /ws a.example https://x.example 0123456789abcdef";
+        let values = "true false 7 17 9s 2KiB 77KiB 3MiB 17MiB json serve report nobody drop_events debug os evict accept whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD /ws a.example https://x.example 0123456789abcdef";
         let defaults = Settings::default();
         for setting in SETTINGS {
             let changed = values.split(' ').find_map(|text| {

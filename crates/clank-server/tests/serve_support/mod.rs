@@ -13,6 +13,8 @@ use serde_json::Value;
 #[path = "../../../clank/tests/support/peer.rs"]
 pub mod peer;
 
+pub mod receiver;
+
 pub use peer::{FIN, HANDSHAKE, PATIENCE, Peer};
 
 /// Waits until `look` finds something.

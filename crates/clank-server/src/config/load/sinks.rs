@@ -108,7 +108,7 @@ impl Loader {
         let Some(setting) = SINK_SETTINGS.get(index) else { return };
         match (setting.set)(settings, raw) {
             Ok(()) => {
-                _ = self.sink_sources.insert((sink.to_owned(), setting.key), Source::Given(place(None)))
+                _ = self.sink_sources.insert((sink.to_owned(), setting.key), Source::Given(place(None)));
             }
             Err(Invalid { message, nearest, span }) => {
                 // It is there, if wrong: nobody has to be told that it is missing.
