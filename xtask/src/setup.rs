@@ -41,7 +41,12 @@ const NEEDS: &[Need] = &[
         present: || BROWSERS.iter().any(|name| succeeds(name, &["--version"])),
     },
     Need {
-        what: "Python 3 with venv (Autobahn|Testsuite)",
+        what: "PHP (an example that receives webhooks)",
+        packages: &["php-cli"],
+        present: || succeeds("php", &["--version"]),
+    },
+    Need {
+        what: "Python 3 with venv (Autobahn|Testsuite, an example that receives webhooks)",
         packages: &["python3", "python3-venv"],
         present: || succeeds("python3", &["-c", "import venv, ensurepip"]),
     },
