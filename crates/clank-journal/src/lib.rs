@@ -2,4 +2,5 @@
 //!
 //! - [`source`]: what delivery reads: the durable records, in order
 
+pub mod delivery;
 pub mod source;
