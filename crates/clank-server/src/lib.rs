@@ -17,4 +17,5 @@ pub mod console;
 pub mod logging;
 pub mod output;
 mod serve;
+mod sinks;
 mod webhook;

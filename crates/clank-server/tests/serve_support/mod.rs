@@ -13,6 +13,7 @@ use serde_json::Value;
 #[path = "../../../clank/tests/support/peer.rs"]
 pub mod peer;
 
+pub mod history;
 pub mod receiver;
 
 pub use peer::{FIN, HANDSHAKE, PATIENCE, Peer};

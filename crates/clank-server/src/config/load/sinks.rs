@@ -178,8 +178,8 @@ fn wrong(sink: &SinkSettings) -> Option<(&'static str, &'static str)> {
         {
             Some(("url", "it does not begin with redis://, rediss:// or unix://"))
         }
-        SinkKind::Amqp if !sink.url.as_str().is_empty() && !has_scheme(&["amqp://", "amqps://"]) => {
-            Some(("url", "it does not begin with amqp:// or amqps://"))
+        SinkKind::Amqp if !sink.url.as_str().is_empty() && !has_scheme(&["amqp://"]) => {
+            Some(("url", "it does not begin with amqp:// (there is no TLS to AMQP)"))
         }
         SinkKind::Amqp if !sink.subject.as_str().is_empty() && !sink.subject.as_str().contains('/') => {
             Some(("subject", "it is not an exchange and a routing key with a / between them"))
