@@ -1,5 +1,7 @@
 //! Where lifecycle events are kept, and how they reach those who want to hear of them.
 //!
+//! - [`log`]: the durable log itself
 //! - [`source`]: what delivery reads: the durable records, in order
 
+pub mod log;
 pub mod source;
