@@ -111,6 +111,17 @@ macro_rules! uuid_v7 {
             pub fn new(unix_millis: u64, random: &[u8; 10]) -> Self {
                 Self(uuid::Builder::from_unix_timestamp_millis(unix_millis, random).into_uuid())
             }
+
+            /// The name in the 16 bytes of RFC 9562.
+            pub const fn to_bytes(self) -> [u8; 16] {
+                self.0.into_bytes()
+            }
+
+            /// The name in these bytes, if it is one of version 7.
+            pub fn from_bytes(bytes: [u8; 16]) -> Option<Self> {
+                let uuid = Uuid::from_bytes(bytes);
+                (uuid.get_version_num() == 7).then_some(Self(uuid))
+            }
         }
 
         impl fmt::Display for $name {
@@ -313,6 +324,7 @@ mod tests {
         ] {
             assert!(refused.parse::<ConnectionId>().is_err(), "{refused}");
         }
+        assert_eq!(ConnectionId::from_bytes([0; 16]), None);
     }
 
     #[test]
@@ -347,6 +359,7 @@ mod tests {
         fn uuids_are_read_back(millis in 0u64..1 << 48, random: [u8; 10]) {
             let id = ConnectionId::new(millis, &random);
             prop_assert_eq!(id.to_string().parse(), Ok(id));
+            prop_assert_eq!(ConnectionId::from_bytes(id.to_bytes()), Some(id));
         }
 
         #[test]

@@ -1,6 +1,9 @@
 //! Where lifecycle events are kept, and how they reach those who want to hear of them.
 //!
+//! - [`log`]: the durable log itself
 //! - [`source`]: what delivery reads: the durable records, in order
+//! - [`delivery`]: how they reach sinks
 
 pub mod delivery;
+pub mod log;
 pub mod source;

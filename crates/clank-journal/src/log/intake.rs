@@ -1,0 +1,194 @@
+//! How records reach the writer.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use clank_core::event::{Event, EventKind, Origin, Timestamp};
+use clank_core::journal::{Begun, CannotBegin, NotRecorded, Position, Then};
+
+/// What was asked to be done with a record's fate. It is told exactly once, also if the writer dies.
+pub(crate) struct Answer(Option<Then>);
+
+impl Answer {
+    pub(crate) fn new(then: Then) -> Self {
+        Self(Some(then))
+    }
+
+    /// Nobody asked.
+    pub(crate) const fn none() -> Self {
+        Self(None)
+    }
+
+    pub(crate) fn give(mut self, result: Result<Position, NotRecorded>) {
+        self.tell(result);
+    }
+
+    fn tell(&mut self, result: Result<Position, NotRecorded>) {
+        if let Some(then) = self.0.take() {
+            // one caller's bug must not take the others' records with it
+            let call = std::panic::AssertUnwindSafe(|| then(result));
+            if std::panic::catch_unwind(call).is_err() {
+                tracing::error!("a panic where the journal says what became of a record");
+            }
+        }
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.tell(Err(NotRecorded::Failed));
+    }
+}
+
+/// A record on its way.
+pub(crate) struct Handed {
+    pub(crate) record: Event,
+    pub(crate) answer: Answer,
+}
+
+/// What else the writer is asked for.
+pub(crate) enum Command {
+    Begin { origin: Origin, now: Timestamp, reply: SyncSender<Result<Begun, CannotBegin>> },
+    Open { reply: SyncSender<OpenConnections> },
+    End { now: Timestamp, reply: SyncSender<()> },
+}
+
+/// The connections that are open behind a position, each with the position of its `connected`.
+pub(crate) struct OpenConnections {
+    pub(crate) position: u64,
+    pub(crate) records: Vec<(u64, Event)>,
+}
+
+/// What waits for the writer.
+#[derive(Default)]
+pub(crate) struct Work {
+    pub(crate) handed: VecDeque<Handed>,
+    /// Records that were refused at once. Their answers are given on the writer's thread, as all
+    /// are: who hands a record over may hold locks. They are as many as callers have in flight.
+    pub(crate) refused: Vec<(Answer, NotRecorded)>,
+    pub(crate) commands: Vec<Command>,
+}
+
+/// The queue between all threads and the writer.
+pub(crate) struct Intake {
+    queue: Mutex<Queue>,
+    wake: Condvar,
+    /// How many records may wait that can be refused.
+    most: usize,
+    /// Something other than the queue wants a turn.
+    poked: AtomicBool,
+}
+
+struct Queue {
+    work: Work,
+    is_closed: bool,
+    is_stopped: bool,
+    is_asleep: bool,
+}
+
+impl Intake {
+    pub(crate) fn new(most: usize) -> Self {
+        let queue = Queue { work: Work::default(), is_closed: false, is_stopped: false, is_asleep: false };
+        Self { queue: Mutex::new(queue), wake: Condvar::new(), most, poked: AtomicBool::new(false) }
+    }
+
+    /// Hands a record over, or refuses it.
+    pub(crate) fn hand(&self, record: Event, then: Then) {
+        let answer = Answer::new(then);
+        let kind = record.kind();
+        let mut queue = self.lock();
+        let refusal = if queue.is_closed {
+            Some(NotRecorded::Closed)
+        } else if queue.work.handed.len() >= self.most {
+            refusal_when_full(kind)
+        } else {
+            None
+        };
+        match refusal {
+            None => queue.work.handed.push_back(Handed { record, answer }),
+            Some(why) => queue.work.refused.push((answer, why)),
+        }
+        self.wake(queue);
+    }
+
+    pub(crate) fn command(&self, command: Command) {
+        let mut queue = self.lock();
+        queue.work.commands.push(command);
+        self.wake(queue);
+    }
+
+    /// Asks for a turn.
+    pub(crate) fn poke(&self) {
+        self.poked.store(true, Ordering::Release);
+        self.wake(self.lock());
+    }
+
+    /// From here on records are refused.
+    pub(crate) fn close(&self) {
+        self.lock().is_closed = true;
+    }
+
+    /// Asks the writer to come to its end.
+    pub(crate) fn stop(&self) {
+        let mut queue = self.lock();
+        queue.is_closed = true;
+        queue.is_stopped = true;
+        self.wake(queue);
+    }
+
+    /// Waits for work, at most for `patience`; `None` when the writer should end and nothing is left.
+    pub(crate) fn take(&self, patience: Option<Duration>) -> Option<Work> {
+        let mut queue = self.lock();
+        let is_idle = |queue: &mut Queue| {
+            !queue.is_stopped && queue.work.is_empty() && !self.poked.load(Ordering::Acquire)
+        };
+        queue.is_asleep = true;
+        queue = match patience {
+            None => self.wake.wait_while(queue, is_idle).unwrap_or_else(PoisonError::into_inner),
+            Some(patience) => {
+                let waited = self.wake.wait_timeout_while(queue, patience, is_idle);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        queue.is_asleep = false;
+        self.poked.store(false, Ordering::Relaxed);
+        let work = std::mem::take(&mut queue.work);
+        (!queue.is_stopped || !work.is_empty()).then_some(work)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A writer at work finds what is there when it comes back; only a sleeping one needs a call.
+    fn wake(&self, mut queue: MutexGuard<'_, Queue>) {
+        let is_asleep = std::mem::take(&mut queue.is_asleep);
+        drop(queue);
+        if is_asleep {
+            self.wake.notify_one();
+        }
+    }
+}
+
+impl Work {
+    fn is_empty(&self) -> bool {
+        self.handed.is_empty() && self.refused.is_empty() && self.commands.is_empty()
+    }
+}
+
+/// Whether records of this kind are the first to go.
+pub(crate) fn is_minor(kind: EventKind) -> bool {
+    matches!(kind, EventKind::Rejected | EventKind::Error | EventKind::Subscribed | EventKind::Unsubscribed)
+}
+
+/// What a record of this kind is refused as where there is no room; ends of connections never are.
+pub(crate) fn refusal_when_full(kind: EventKind) -> Option<NotRecorded> {
+    match kind {
+        EventKind::Disconnected => None,
+        kind if is_minor(kind) => Some(NotRecorded::Shed),
+        _ => Some(NotRecorded::Full),
+    }
+}
