@@ -23,6 +23,7 @@ use super::mailbox::{Command, Mailbox};
 use super::notices::Notices;
 use super::outbound::{Bounds, OnOverflow};
 use super::peer::Peer;
+use super::room::shrink_map;
 use super::sync::{Mutex, lock};
 use super::threads::Threads;
 use super::turn::{Encoded, Fanout, Turn};
@@ -196,8 +197,11 @@ impl Engine {
 
     pub(crate) fn deregister(&self, peer: &Peer) {
         let mut registry = lock(&self.registry);
-        registry.sessions.remove(&peer.session_id);
-        registry.peers.remove(&peer.id());
+        let Registry { peers, sessions } = &mut *registry;
+        sessions.remove(&peer.session_id);
+        peers.remove(&peer.id());
+        shrink_map(sessions);
+        shrink_map(peers);
     }
 
     /// Forgets all connections: the server has ended.

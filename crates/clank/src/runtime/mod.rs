@@ -45,6 +45,7 @@ mod notify;
 mod outbound;
 mod peer;
 mod respond;
+mod room;
 mod sending;
 mod session;
 mod slots;
