@@ -16,9 +16,9 @@ struct Need {
 
 const NEEDS: &[Need] = &[
     Need {
-        what: "a C compiler and binutils (Autobahn's parts, strip)",
-        packages: &["gcc", "libc6-dev", "binutils"],
-        present: || succeeds("cc", &["--version"]) && succeeds("strip", &["--version"]),
+        what: "a C compiler, make and binutils (the program's allocator, Autobahn's parts, strip)",
+        packages: &["gcc", "libc6-dev", "make", "binutils"],
+        present: || ["cc", "make", "strip"].iter().all(|name| succeeds(name, &["--version"])),
     },
     Need {
         what: "Git (which files are the project's)",

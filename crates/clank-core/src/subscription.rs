@@ -5,6 +5,9 @@ use std::hash::{BuildHasher, Hasher};
 use indexmap::IndexMap;
 use indexmap::map::Entry;
 
+/// Members for which a topic always keeps its room.
+const KEPT: usize = 256;
+
 /// The members of one topic, each with what `M` holds of it, such as its outbound queue.
 ///
 /// Members are named by the integer of their connection. Adding, removing and finding one takes
@@ -83,7 +86,12 @@ impl<M> Subscription<M> {
 
     /// Removes a member and returns what was held of it; `None` if it was no member.
     pub fn remove(&mut self, connection: u64) -> Option<M> {
-        self.members.swap_remove(&connection)
+        let member = self.members.swap_remove(&connection);
+        // Few are left of very many: the cost of moving them is spread over the removals before.
+        if self.members.capacity() > KEPT && self.members.len() < self.members.capacity() / 8 {
+            self.members.shrink_to(2 * self.members.len());
+        }
+        member
     }
 
     /// Whether the connection is a member.

@@ -111,6 +111,16 @@ impl<T> Wheel<T> {
         self.now = self.now.max(now);
     }
 
+    /// Forgets the entries that `keep` refuses, and gives back the memory that they took.
+    pub fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
+        self.due.retain(&mut keep);
+        self.due.shrink_to_fit();
+        self.len = self.due.len();
+        for level in &mut self.levels {
+            self.len += level.retain(&mut keep);
+        }
+    }
+
     /// A tick to advance to: the earliest deadline, or one before it at which
     /// entries have to move down. `None` if no entry waits.
     ///
@@ -162,6 +172,20 @@ impl<T> Level<T> {
         self.occupied &= !(1 << slot);
         std::mem::take(&mut self.slots[slot])
     }
+
+    /// Returns how many entries are left.
+    fn retain(&mut self, keep: &mut impl FnMut(&T) -> bool) -> usize {
+        let mut left = 0;
+        for (slot, entries) in self.slots.iter_mut().enumerate() {
+            entries.retain(|entry| keep(&entry.value));
+            entries.shrink_to_fit();
+            left += entries.len();
+            if entries.is_empty() {
+                self.occupied &= !(1 << slot);
+            }
+        }
+        left
+    }
 }
 
 const _: () = assert!(LEVELS == 11, "a shift by the last level's bits stays below 64");
@@ -179,6 +203,12 @@ mod tests {
         let mut fired = Vec::new();
         wheel.advance(now, &mut |value| fired.push(value));
         fired
+    }
+
+    /// Entries that there is memory for.
+    fn held<T>(wheel: &Wheel<T>) -> usize {
+        let slots = wheel.levels.iter().flat_map(|level| &level.slots);
+        slots.map(Vec::capacity).sum::<usize>() + wheel.due.capacity()
     }
 
     #[test]
@@ -216,8 +246,19 @@ mod tests {
         }
         assert_eq!(fired(&mut wheel, 10_000).len(), 10_000);
         assert!(wheel.is_empty());
-        let held = wheel.levels.iter().flat_map(|level| &level.slots).map(Vec::capacity).sum::<usize>();
-        assert_eq!(held + wheel.due.capacity(), 0);
+        assert_eq!(held(&wheel), 0);
+    }
+
+    #[test]
+    fn what_is_forgotten_holds_no_memory() {
+        let mut wheel = Wheel::new(5);
+        for n in 0..10_000 {
+            wheel.insert(n * n, n);
+        }
+        wheel.retain(|n| *n == 77);
+        assert_eq!((wheel.len(), held(&wheel)), (1, 1));
+        assert_eq!(fired(&mut wheel, 77 * 77), [77]);
+        assert_eq!(wheel.next_deadline(), None);
     }
 
     #[derive(Clone, Debug)]
@@ -225,6 +266,8 @@ mod tests {
         Insert(u64),
         Advance(u64),
         Sleep,
+        /// Every so many entries stay.
+        Retain(usize),
     }
 
     /// Distances of every magnitude, so that every level comes up.
@@ -237,6 +280,7 @@ mod tests {
             4 => distance().prop_map(Step::Insert),
             1 => distance().prop_map(Step::Advance),
             2 => Just(Step::Sleep),
+            1 => (1..5_usize).prop_map(Step::Retain),
         ]
     }
 
@@ -256,6 +300,10 @@ mod tests {
                     }
                     Step::Advance(distance) => now = now.saturating_add(distance),
                     Step::Sleep => now = wheel.next_deadline().unwrap_or(now),
+                    Step::Retain(every) => {
+                        wheel.retain(|(_, n)| n % every == 0);
+                        heap.retain(|Reverse((_, n))| n % every == 0);
+                    }
                 }
                 let fired = fired(&mut wheel, now);
                 prop_assert!(fired.is_sorted_by_key(|&(deadline, _)| deadline));

@@ -15,6 +15,9 @@ use tracing_subscriber::fmt::MakeWriter;
 /// Bytes that may wait for a reader. As many again may be on their way to it.
 pub const CAPACITY: usize = 1 << 20;
 
+/// Bytes that are kept for lines while none comes.
+const KEPT: usize = 4 << 10;
+
 /// How long a write that would block is put off; only a descriptor that someone
 /// else made non-blocking gets there.
 const RETRY: Duration = Duration::from_millis(10);
@@ -170,6 +173,12 @@ impl Shared {
         batch.clear();
         let is_idle = |state: &mut State| {
             state.asleep = state.waiting.is_empty() && !state.finishing;
+            if state.asleep {
+                // It is quiet: what many lines took is given back.
+                for buffer in [&mut state.waiting, &mut *batch] {
+                    buffer.shrink_to(KEPT);
+                }
+            }
             state.asleep
         };
         let mut state = self.changed.wait_while(self.lock(), is_idle).unwrap_or_else(PoisonError::into_inner);

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use clank_core::cause::Cause;
 use clank_core::limits::Limits;
 
+use super::room::shrink_map;
 use super::sync::atomic::{AtomicUsize, Ordering};
 use super::sync::{Mutex, lock};
 
@@ -97,6 +98,7 @@ impl Gate {
             change(counts);
             if counts.handshakes == 0 && counts.connections == 0 {
                 addresses.remove(&address);
+                shrink_map(&mut addresses);
             }
         }
     }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use clank_core::subscription::{Audience, Deliver};
 
 use super::members::Members;
+use super::room::shrink_map;
 use super::sync::{Mutex, RandomState, lock};
 
 const SHARDS: usize = 64;
@@ -236,6 +237,7 @@ impl<M: Member> Hub<M> {
         if state.members.is_empty() && !state.forgotten {
             state.forgotten = true;
             shard.remove(&cell.uri);
+            shrink_map(&mut shard);
         }
     }
 }

@@ -47,6 +47,7 @@ mod outbound;
 mod peer;
 mod registry;
 mod respond;
+mod room;
 mod sending;
 mod session;
 mod slots;

@@ -11,6 +11,7 @@ use clank_core::wamp1::SessionId;
 
 use super::hub::Member as _;
 use super::peer::Peer;
+use super::room::shrink_map;
 use super::sync::RandomState;
 
 /// The connections that are open.
@@ -36,6 +37,7 @@ impl Registry {
 
     pub(super) fn remove(&mut self, peer: &Peer) {
         self.sessions.remove(&peer.session_id);
+        shrink_map(&mut self.sessions);
         if let Some(entry) = self.identity_of(peer) {
             self.identified.remove(&entry);
         }

@@ -2,6 +2,8 @@
 
 use slab::Slab;
 
+use super::room::KEPT;
+
 /// Names a connection of one worker. A token of a connection that is gone finds nothing, also
 /// when its place has been taken by another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,7 +59,15 @@ impl<T> Slots<T> {
 
     pub(crate) fn remove(&mut self, token: Token) -> Option<T> {
         self.find(token)?;
-        Some(self.slab.remove(token.index as usize).1)
+        let (_, value) = self.slab.remove(token.index as usize);
+        if self.slab.is_empty() && self.slab.capacity() > KEPT {
+            self.slab = Slab::new();
+        }
+        Some(value)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.slab.is_empty()
     }
 
     pub(crate) fn tokens(&self) -> Vec<Token> {
@@ -90,6 +100,16 @@ mod tests {
         assert_eq!(slots.find(first), None);
         assert_eq!(slots.remove(first), None);
         assert_eq!(slots.find(second), Some(&mut "second"));
+    }
+
+    #[test]
+    fn an_empty_house_is_small_again() {
+        let mut slots = Slots::new();
+        let tokens: Vec<Token> = (0..10_000).map(|_| slots.insert(|token| token)).collect();
+        assert!(tokens.iter().all(|token| slots.remove(*token).is_some()));
+        assert!(slots.is_empty() && slots.slab.capacity() <= KEPT);
+        let next = slots.insert(|token| token);
+        assert!(!tokens.contains(&next), "a token is given once");
     }
 
     #[test]

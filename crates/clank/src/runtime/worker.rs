@@ -27,6 +27,7 @@ use super::mailbox::{Command, ConnectionWaker, Mailbox};
 use super::outbound::Flushed;
 use super::peer::Peer;
 use super::respond::reject;
+use super::room::{KEPT, shrink_queue};
 use super::slots::{Slots, Token};
 use super::transport::Transport;
 
@@ -112,8 +113,18 @@ impl Worker {
             self.publish_some();
             self.flush();
             self.cx.scratch.trim();
+            self.trim();
         }
         Ok(())
+    }
+
+    /// Gives back the room that a storm of connections took.
+    fn trim(&mut self) {
+        shrink_queue(&mut self.cx.ready);
+        if self.slots.is_empty() && self.cx.wheel.len() > KEPT {
+            // The deadlines of those who have left would stay until they have passed.
+            self.cx.wheel.retain(|token| *token == Token::PROBE);
+        }
     }
 
     /// How long the system may let the worker sleep.
