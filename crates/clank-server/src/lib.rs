@@ -3,6 +3,7 @@
 //! The composition root: it reads the configuration and puts the server
 //! together from it.
 //!
+//! - [`api`]: the HTTP API
 //! - [`cli`]: the command line
 //! - [`config`]: settings, where they come from, and their reference
 //! - [`console`]: a lifecycle event as a line of standard output
@@ -11,6 +12,7 @@
 //! - `serve`: the server, put together from its settings
 //! - [`logging`]: logs on standard error
 
+pub mod api;
 pub mod cli;
 pub mod config;
 pub mod console;
