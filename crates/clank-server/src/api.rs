@@ -71,9 +71,7 @@ pub enum ApiError {
     #[error("api.token_file: can't read {0}: {1}")]
     TokenFile(String, io::Error),
     /// The file with tokens has a line that is none.
-    #[error(
-        "{0}:{1}: error: api.token_file: a token is at least 16 of the characters A-Z a-z 0-9 - . _ ~ + / ="
-    )]
+    #[error("{0}:{1}: api.token_file: a token is at least 16 of the characters A-Z a-z 0-9 - . _ ~ + / =")]
     NotAToken(String, usize),
     /// Nobody could use it.
     #[error("the API needs a token: {0} has none, and api.tokens neither")]

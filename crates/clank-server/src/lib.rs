@@ -9,6 +9,7 @@
 //! - [`console`]: a lifecycle event as a line of standard output
 //! - [`output`]: lines written by a thread of their own, so that a blocked
 //!   reader blocks nothing else
+//! - `remote`: what can be asked of a running server
 //! - `serve`: the server, put together from its settings
 //! - [`logging`]: logs on standard error
 
@@ -18,4 +19,5 @@ pub mod config;
 pub mod console;
 pub mod logging;
 pub mod output;
+mod remote;
 mod serve;

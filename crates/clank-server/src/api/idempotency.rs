@@ -267,9 +267,9 @@ mod tests {
     fn a_key_is_visible_and_not_too_long() {
         let of = |values: &[&str]| {
             let mut headers = HeaderMap::new();
-            values.iter().for_each(|value| {
-                _ = headers.append(HEADER, HeaderValue::from_bytes(value.as_bytes()).unwrap())
-            });
+            for value in values {
+                headers.append(HEADER, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+            }
             Key::of(&headers, caller("0123456789abcdef"), "/v1/publish")
         };
         assert!(of(&[]).unwrap().is_none());

@@ -1,6 +1,6 @@
 //! A server with an API, its clients, and requests, byte for byte.
+#![allow(unreachable_pub, dead_code, reason = "what peers can do is shared with other tests")]
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
