@@ -33,6 +33,8 @@ fn serve_with(settings: &[(&str, &str)]) -> Served {
     Served { program, api }
 }
 
+/// Names and values.
+type Variables<'a> = &'a [(&'a str, &'a str)];
 /// Exit code, standard output and standard error of a command.
 type Ended = (i32, String, String);
 
@@ -156,7 +158,7 @@ fn what_keeps_a_command_from_the_api_is_told() {
         format!("http://{}", taken.local_addr().unwrap())
     };
     let web = format!("http://{}", served.program.address);
-    let cases: [(&[(&str, &str)], &[&str], i32, &str); 9] = [
+    let cases: [(Variables<'_>, &[&str], i32, &str); 9] = [
         (&[], &[], 1, "error: there is no token: set api.tokens"),
         (&[token], &[], 1, "error: no API is configured: set api.listen"),
         (&[("CLANK_API_LISTEN", "0"), token], &[], 1, "error: api.listen leaves the port to the system"),
@@ -246,7 +248,7 @@ fn a_server_whose_api_can_not_be_there_does_not_start() {
     let [name, broken_name] = [&file, &broken].map(|file| file.display().to_string());
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let cases: [(&[(&str, &str)], &str); 5] = [
+    let cases: [(Variables<'_>, &str); 5] = [
         (&[("CLANK_API_LISTEN", "0")], "the API needs a token: give api.tokens or api.token_file"),
         (&[("CLANK_API_LISTEN", "0"), ("CLANK_API_TOKEN_FILE", &name)], "the API needs a token: "),
         (
