@@ -4,6 +4,7 @@
 mod access;
 mod calls;
 mod connections;
+mod guide;
 mod idempotency;
 mod limits;
 mod publish;

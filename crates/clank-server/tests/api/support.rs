@@ -85,6 +85,13 @@ fn builder(calls: Calls) -> Builder {
                 None => Admission::accept(),
             })
         })
+        .rpc_fn("sample", |method: String, call: Call| async move {
+            let terms: Vec<i64> = call.params()?;
+            match method.as_str() {
+                "add_func" => Ok(terms.iter().sum::<i64>().into()),
+                _ => Err(RpcError::new("no such method").code(404)),
+            }
+        })
         .rpc_fn("test", move |method, call| procedure(calls.clone(), method, call))
 }
 
