@@ -36,7 +36,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 pub use problem::ProblemKind;
 
@@ -58,8 +58,10 @@ const HEADER_COUNT: usize = 64;
 const DISCARD: Duration = Duration::from_secs(2);
 /// Connections beyond the most that are told so; further ones are closed without a word.
 const TOLD: usize = 32;
-/// How long to wait after the system has no socket to give.
-const BREATH: Duration = Duration::from_millis(100);
+/// How long an address that is taken is tried for.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Time between two tries.
+const BREATH: Duration = Duration::from_millis(50);
 
 /// Why the API can't be there.
 #[derive(Debug, thiserror::Error)]
@@ -121,7 +123,7 @@ impl Door {
             return Err(ApiError::NoToken(file.unwrap_or_else(|| "api.token_file".to_owned())));
         }
         let failed = |error| ApiError::Bind(address.clone(), error);
-        let listener = TcpListener::bind(&address).await.map_err(failed)?;
+        let listener = listen_patiently(&address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         Ok(Some(Self { listener, address, tokens, settings: settings.clone() }))
     }
@@ -149,6 +151,25 @@ impl Drop for Serving {
     }
 }
 
+/// Listens on an address; one that is taken is tried for a while, because a process that was
+/// killed may hold it for a moment.
+async fn listen_patiently(address: &str) -> io::Result<TcpListener> {
+    let begun = Instant::now();
+    loop {
+        match TcpListener::bind(address).await {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && begun.elapsed() < PATIENCE => {
+                breathe().await;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Waits for a moment where nothing tells when the system can give what it has not.
+async fn breathe() {
+    _ = timeout(BREATH, std::future::pending::<()>()).await;
+}
+
 /// Lets connections in, up to `most`.
 async fn accept(listener: TcpListener, api: Arc<Api>, most: usize) {
     let (places, told) = (Arc::new(Semaphore::new(most)), Arc::new(Semaphore::new(TOLD)));
@@ -157,7 +178,7 @@ async fn accept(listener: TcpListener, api: Arc<Api>, most: usize) {
             Ok((socket, _)) => socket,
             Err(error) => {
                 tracing::warn!(%error, "the API can't accept a connection");
-                _ = timeout(BREATH, std::future::pending::<()>()).await;
+                breathe().await;
                 continue;
             }
         };
