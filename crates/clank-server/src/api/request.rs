@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_TYPE, EXPECT};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use percent_encoding::percent_decode_str;
@@ -164,9 +164,10 @@ pub(super) async fn discard(body: &mut Incoming, most: usize, deadline: Instant)
     _ = timeout_at(deadline, all).await;
 }
 
-/// Whether the request has a body that is not yet read.
-pub(super) fn has_body(headers: &HeaderMap, body: &Incoming) -> bool {
-    !body.is_end_stream() || headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0")
+/// Whether the rest of a body is on its way, whatever becomes of its request. One that was announced
+/// with `Expect: 100-continue` is not, until it is asked for.
+pub(super) fn is_coming(headers: &HeaderMap, body: &Incoming) -> bool {
+    !body.is_end_stream() && !headers.contains_key(EXPECT)
 }
 
 #[cfg(test)]

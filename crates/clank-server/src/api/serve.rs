@@ -14,7 +14,7 @@ use super::access::authorize;
 use super::command::run_all;
 use super::idempotency::{Key, Store, Verdict};
 use super::problem::{Problem, ProblemKind};
-use super::request::{Query, discard, expect_json, has_body, read};
+use super::request::{Query, discard, expect_json, is_coming, read};
 use super::respond::{Answer, document};
 use super::route::{Action, Work, find};
 use super::{DISCARD, OPENAPI};
@@ -47,7 +47,7 @@ impl Api {
         let (answer, is_replayed) = match self.judge(&mut request, deadline).await {
             Ok(answered) => answered,
             Err(problem) => {
-                if has_body(request.headers(), request.body()) {
+                if is_coming(request.headers(), request.body()) {
                     let soon = deadline.min(Instant::now() + DISCARD);
                     discard(request.body_mut(), 4 * self.settings.body.bytes(), soon).await;
                 }

@@ -36,6 +36,27 @@ fn a_body_that_is_too_long_is_refused_declared_or_not() {
 }
 
 #[test]
+fn a_body_that_is_refused_is_not_asked_for() {
+    let test = serve_with(&[("api.body", "1KiB")]);
+    let ask = |token: &str, length: usize| {
+        let mut peer = Peer::connect(test.api.address());
+        let head = format!(
+            "POST /v1/publish HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
+             Content-Length: {length}\r\nExpect: 100-continue\r\n\r\n"
+        );
+        peer.write(head.as_bytes());
+        peer
+    };
+    assert_eq!(Answer::of(ask("wrong", 100).response()).problem(), (401, "unauthorized"));
+    assert_eq!(Answer::of(ask(TOKEN, 2_000).response()).problem(), (413, "body-too-large"));
+    let body = publication(1_000);
+    let mut peer = ask(TOKEN, body.len());
+    assert_eq!(peer.response().status, 100);
+    peer.write(body.as_bytes());
+    assert_eq!(peer.response().status, 200);
+}
+
+#[test]
 fn a_body_that_does_not_come_is_not_waited_for() {
     let test = serve_with(&[("api.timeout", "100ms")]);
     let mut peer = Peer::connect(test.api.address());
