@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::command::find_topic;
+use super::command::{find_connection, find_topic};
 use super::problem::{Problem, ProblemKind};
 use super::request::Query;
 use super::respond::json;
@@ -252,7 +252,7 @@ pub(super) fn users(clank: &Handle, topic: &str, query: &Query) -> Result<Box<Ra
 
 /// `GET /v1/connections/{resource_id}`
 pub(super) fn connection(clank: &Handle, id: &str) -> Result<Box<RawValue>, Problem> {
-    show(&super::command::find_connection(clank, resource_id(id)?)?)
+    show(&find_connection(clank, resource_id(id)?)?)
 }
 
 /// The resource id that a path names.

@@ -175,3 +175,78 @@ fn bodies_that_are_not_what_is_expected_are_refused() {
         assert_eq!(refused.problem(), (415, "unsupported-media-type"), "{media_type}");
     }
 }
+
+/// Bodies of which each is in order, for each path that is posted to.
+fn bodies() -> [(&'static str, Value); 5] {
+    [
+        (
+            "/v1/publish",
+            json!({"topic": "t", "event": {"a": [1.5, "é"]}, "exclude": [1], "eligible": ["0a1b2c3d4e5f60"]}),
+        ),
+        ("/v1/publish", json!({"topics": ["t", "u"], "event": null})),
+        ("/v1/call", json!({"uri": "test/echo", "params": {"a": 1}, "timeout_ms": 1_000})),
+        ("/v1/connections/1/events", json!({"topic": "t", "event": true})),
+        (
+            "/v1/batch",
+            json!({"commands": [{"publish": {"topic": "t", "event": 1}}, {"disconnect": {"identity": "x"}}]}),
+        ),
+    ]
+}
+
+#[test]
+fn a_body_that_is_cut_off_anywhere_is_no_json() {
+    let test = serve();
+    for (path, body) in bodies() {
+        let body = body.to_string();
+        for end in (1..body.len()).filter(|end| body.is_char_boundary(*end)) {
+            let refused = test.request("POST", path, &[("Content-Type", "application/json")], &body[..end]);
+            assert_eq!(refused.problem(), (400, "malformed-json"), "{path}: {}", &body[..end]);
+        }
+    }
+}
+
+/// Every way to replace one value within `value` by another.
+fn with_another(value: &Value, other: &Value) -> Vec<Value> {
+    let mut all = vec![other.clone()];
+    let pairs: Vec<(Value, &Value)> = match value {
+        Value::Object(members) => members.iter().map(|(name, member)| (json!(name), member)).collect(),
+        Value::Array(items) => items.iter().enumerate().map(|(at, item)| (json!(at), item)).collect(),
+        _ => Vec::new(),
+    };
+    for (place, part) in pairs {
+        for part in with_another(part, other) {
+            let mut whole = value.clone();
+            match &place {
+                Value::String(name) => whole[name] = part,
+                place => whole[place.as_u64().unwrap() as usize] = part,
+            }
+            all.push(whole);
+        }
+    }
+    all
+}
+
+#[test]
+fn a_body_with_any_value_in_any_place_is_answered() {
+    let test = serve();
+    let others = [
+        json!(null),
+        json!(-1),
+        json!(1e300),
+        json!(u64::MAX),
+        json!(""),
+        json!("\u{0}"),
+        json!([]),
+        json!({}),
+        json!([[]]),
+        json!(true),
+    ];
+    for (path, body) in bodies() {
+        for other in &others {
+            for body in with_another(&body, other) {
+                let answer = test.post(path, &body);
+                assert!([200, 404, 422, 504].contains(&answer.status), "{body}: {answer:?}");
+            }
+        }
+    }
+}
