@@ -9,6 +9,8 @@ const DEADLINE = 20_000; // ms, for anything that is waited for
 export class Server {
   /** All lines printed so far. */
   lines = [];
+  /** What it has logged so far. */
+  log = "";
   #waiting = new Set();
 
   /** Starts the program named by `CLANK_BIN` for the test `t`, and waits until it listens. */
@@ -19,7 +21,7 @@ export class Server {
     const server = new Server();
     server.process = spawn(program, ["server", "--port", String(port), "--events", events], {
       env: { ...inherited, ...env },
-      stdio: ["ignore", "pipe", "inherit"],
+      stdio: ["ignore", "pipe", "pipe"],
     });
     server.exited = once(server.process, "close").then(([code, signal]) => {
       server.#wake();
@@ -27,6 +29,11 @@ export class Server {
     });
     createInterface({ input: server.process.stdout }).on("line", (line) => {
       server.lines.push(line);
+      server.#wake();
+    });
+    server.process.stderr.on("data", (data) => {
+      server.log += data;
+      process.stderr.write(data);
       server.#wake();
     });
     t.after(() => server.process.kill("SIGKILL"));

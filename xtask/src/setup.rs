@@ -26,6 +26,11 @@ const NEEDS: &[Need] = &[
         present: || succeeds("git", &["--version"]),
     },
     Need {
+        what: "curl (the examples of the HTTP API's guide)",
+        packages: &["curl"],
+        present: || succeeds("curl", &["--version"]),
+    },
+    Need {
         what: "certificates (npm, pip)",
         packages: &["ca-certificates"],
         present: || Path::new("/etc/ssl/certs/ca-certificates.crt").exists(),

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config, Flag, Problem, reference};
+use crate::remote;
 
 /// A real-time application server: WebSockets, WAMP, and lifecycle events.
 #[derive(Debug, Parser)]
@@ -24,6 +25,14 @@ enum Command {
     Check(File),
     /// Print the configuration in effect, with where each value comes from.
     Config(Options),
+    /// Publish an event on a topic of a running server.
+    Publish(remote::Publish),
+    /// Call a procedure of a running server.
+    Call(remote::Call),
+    /// List the clients of a running server.
+    Connections(remote::Connections),
+    /// Close a connection of a running server, or all of a user.
+    Disconnect(remote::Disconnect),
     /// Renew the parts of the documentation that are written from the source.
     #[command(hide = true)]
     Reference {
@@ -38,6 +47,12 @@ pub struct File {
     /// Configuration file [default: clank.toml, if there is one].
     #[arg(long, value_name = "FILE", env = "CLANK_CONFIG")]
     config: Option<PathBuf>,
+}
+
+impl File {
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
 }
 
 /// The configuration file, and the settings that have a flag.
@@ -79,6 +94,10 @@ pub fn run() -> ExitCode {
         Command::Server(options) => crate::serve::run(options),
         Command::Check(file) => check(file.config.as_deref()),
         Command::Config(options) => print_config(options),
+        Command::Publish(publish) => publish.run(),
+        Command::Call(call) => call.run(),
+        Command::Connections(connections) => connections.run(),
+        Command::Disconnect(disconnect) => disconnect.run(),
         Command::Reference { docs } => renew_reference(&docs),
     }
 }

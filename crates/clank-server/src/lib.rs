@@ -3,19 +3,23 @@
 //! The composition root: it reads the configuration and puts the server
 //! together from it.
 //!
+//! - [`api`]: the HTTP API
 //! - [`cli`]: the command line
 //! - [`config`]: settings, where they come from, and their reference
 //! - [`console`]: a lifecycle event as a line of standard output
 //! - [`output`]: lines written by a thread of their own, so that a blocked
 //!   reader blocks nothing else
+//! - `remote`: what can be asked of a running server
 //! - `serve`: the server, put together from its settings
 //! - [`logging`]: logs on standard error
 
+pub mod api;
 pub mod cli;
 pub mod config;
 pub mod console;
 pub mod logging;
 pub mod output;
+mod remote;
 mod serve;
 mod sinks;
 mod webhook;

@@ -8,6 +8,7 @@ use clank::{Builder, Clank, EventKind, Handle, ListenerOptions, Origins, Paths, 
 use clank_core::event::Body;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::api::Door;
 use crate::cli::{Options, complain};
 use crate::config::{ConsoleFormat, OnConnectTimeout, ServerSettings, Settings, Workers};
 use crate::console;
@@ -48,7 +49,9 @@ async fn serve(settings: &Settings) -> clank::Result {
     stdout.line(console::STARTING);
     // Whoever reads that it is launched may tell it to stop.
     let signals = Signals::listen()?;
+    let door = Door::open(&settings.api).await?;
     let server = build(settings, &stdout)?.start()?;
+    let _api = door.map(|door| door.serve(server.handle()));
     tokio::spawn(signals.obey(server.handle()));
     server.wait().await;
     let limit = settings.limits.shutdown.duration();

@@ -1,7 +1,7 @@
 //! `[api]`: the HTTP API for the application's other programs.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clank_core::limits::{Count, KIB, MIB, MINUTE, Period, SECOND, Size};
 use toml::de::DeValue;
@@ -205,12 +205,6 @@ impl OptionalPath {
     /// The file's name.
     pub fn path(&self) -> Option<&Path> {
         self.0.as_deref().map(Path::new)
-    }
-}
-
-impl From<PathBuf> for OptionalPath {
-    fn from(path: PathBuf) -> Self {
-        Self(Some(path.display().to_string().into()))
     }
 }
 
