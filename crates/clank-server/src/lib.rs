@@ -17,6 +17,7 @@ pub mod api;
 pub mod cli;
 pub mod config;
 pub mod console;
+mod events;
 pub mod logging;
 pub mod output;
 mod remote;

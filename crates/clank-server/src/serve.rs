@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use clank::{Builder, Clank, EventKind, Handle, ListenerOptions, Origins, Paths, Record};
 use clank_core::event::Body;
+use clank_journal::log::Log;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::api::Door;
 use crate::cli::{Options, complain};
 use crate::config::{ConsoleFormat, OnConnectTimeout, ServerSettings, Settings, Workers};
 use crate::console;
+use crate::events;
 use crate::logging;
 use crate::output::Output;
 use crate::webhook::connecting::Connecting;
@@ -50,7 +52,8 @@ async fn serve(settings: &Settings) -> clank::Result {
     // Whoever reads that it is launched may tell it to stop.
     let signals = Signals::listen()?;
     let door = Door::open(&settings.api).await?;
-    let server = build(settings, &stdout)?.start()?;
+    let journal = events::open(settings)?;
+    let server = build(settings, &stdout, journal)?.start()?;
     let _api = door.map(|door| door.serve(server.handle()));
     tokio::spawn(signals.obey(server.handle()));
     server.wait().await;
@@ -75,7 +78,7 @@ fn raise_descriptor_limit() {
 }
 
 /// The server that the settings describe.
-fn build(settings: &Settings, stdout: &Arc<Output>) -> clank::Result<Builder> {
+fn build(settings: &Settings, stdout: &Arc<Output>, journal: Option<Arc<Log>>) -> clank::Result<Builder> {
     let Settings { server, events, limits, deflate, .. } = settings;
     let builder = Clank::builder()
         .limits(*limits)
@@ -96,6 +99,10 @@ fn build(settings: &Settings, stdout: &Arc<Output>) -> clank::Result<Builder> {
     let builder = match server.workers {
         Workers::Auto => builder,
         Workers::Fixed(workers) => builder.workers(workers.count()),
+    };
+    let builder = match journal {
+        Some(journal) => builder.journal(journal),
+        None => builder,
     };
     let builder = match Connecting::new(&settings.connecting, &server.node)? {
         Some(connecting) => builder.on_connecting(move |client| Arc::clone(&connecting).ask(client)),
