@@ -4,4 +4,5 @@
 mod crash;
 mod faults;
 mod records;
+mod repair;
 pub(crate) mod rig;
