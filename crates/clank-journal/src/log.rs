@@ -16,6 +16,7 @@
 //! - `staging`, `batch`, `settled`, `ledger`, `room`: what becomes of a record before it is written
 //! - `appender`, `disk`, `lock`: how a batch reaches the disk
 //! - `segments`, `recovery`, `reader`: how it is read again
+//! - `salvage`, `repair`: what is done about damage
 
 mod appender;
 mod batch;
@@ -32,9 +33,11 @@ mod notes;
 mod options;
 mod reader;
 mod recovery;
+mod repair;
 mod retention;
 mod room;
 mod run;
+mod salvage;
 mod segments;
 mod settled;
 mod shared;
@@ -60,6 +63,8 @@ pub use error::OpenError;
 pub use metrics::Metrics;
 pub use options::{Durability, Kinds, OnFull, Options};
 pub use reader::Reader;
+pub use repair::{Report, check, repair};
+pub use salvage::Damage;
 
 use crate::source::{Entry, Source};
 use appender::{Appender, Place};

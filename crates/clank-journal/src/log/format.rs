@@ -227,6 +227,14 @@ impl Raw<'_> {
     pub(crate) fn end(&self) -> usize {
         self.offset + ENTRY_HEADER + self.payload.len()
     }
+
+    /// The position of the first record here, be it this one or the one behind.
+    pub(crate) fn first(&self) -> u64 {
+        match self.head.tag {
+            Tag::Event(_) => self.head.position,
+            Tag::Note(_) => self.head.position + 1,
+        }
+    }
 }
 
 /// What lies at an offset of a segment.

@@ -180,7 +180,7 @@ pub(crate) fn follows(last: u64, raw: &Raw<'_>) -> bool {
 }
 
 /// Whether an entry behind `bad` was written when what stands there was durable.
-fn was_durable(bytes: &[u8], bad: usize) -> bool {
+pub(crate) fn was_durable(bytes: &[u8], bad: usize) -> bool {
     // no entry ends with the zeros of a file that was made long in advance
     let written = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     let bytes = bytes.get(..written).unwrap_or_default();

@@ -3,5 +3,9 @@
 
 mod crash;
 mod faults;
+mod model;
 mod records;
+mod repair;
+mod retention;
 pub(crate) mod rig;
+mod settled;

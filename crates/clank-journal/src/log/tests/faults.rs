@@ -25,11 +25,14 @@ fn by_id(answers: &[Answered]) -> Vec<(&str, Result<u64, NotRecorded>)> {
 fn on_a_full_disk_ends_wait_and_all_else_is_refused() {
     let mut rig = Rig::begun(options());
     rig.keep([opened(1, ""), opened(2, "")]);
-    rig.faults.set().room = Some(40);
+    rig.faults.set().room = Some(400);
+    let before = rig.directory.segments()[0].metadata().unwrap().len();
     let answers = rig.turn([opened(3, ""), error(1, "", 2), closed(1, ""), error(3, "", 2), closed(3, "")]);
     let refused = [("3.2", Err(Shed)), ("1.2", Err(Shed)), ("3.open", Err(Full)), ("3.close", Err(Conflict))];
     assert_eq!(by_id(&answers), refused);
     assert_eq!(rig.metrics().waiting, 1);
+    // nothing of it may come back behind a shorter batch
+    assert_eq!(rig.directory.segments()[0].metadata().unwrap().len(), before);
 
     // the disk is left alone for a moment
     rig.faults.set().room = None;
