@@ -16,9 +16,10 @@ mod state;
 mod status;
 mod store;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use backoff::Backoff;
+pub(crate) use backoff::Jitter;
 pub use breaker::BreakerState;
 pub use dispatcher::{Dispatcher, SinkConfig};
 pub use filter::Filter;

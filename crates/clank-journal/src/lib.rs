@@ -1,6 +1,9 @@
 //! Where lifecycle events are kept, and how they reach those who want to hear of them.
 //!
 //! - [`source`]: what delivery reads: the durable records, in order
+//! - [`delivery`]: how they reach sinks, and what is kept of that
+//! - [`sinks`]: a closure, a file, a command
 
 pub mod delivery;
+pub mod sinks;
 pub mod source;

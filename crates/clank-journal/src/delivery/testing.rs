@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use clank_core::event::{EventKind, Origin};
+use clank_core::event::{Body, Event, EventKind, Launched, Origin, Timestamp};
 use clank_core::id::{ConnectionId, EventId, RunId};
 use clank_core::journal::Position;
 use tokio::sync::watch;
@@ -189,4 +189,20 @@ pub(crate) fn pairs(connections: u64) -> Vec<Entry> {
         ]
     };
     (1..=connections).flat_map(pair).collect()
+}
+
+/// A record as the server writes it.
+pub(crate) fn record(position: u64) -> Entry {
+    let address = format!("ws://127.0.0.1:{position}").into();
+    let launched = Launched { address, previous: None };
+    let event = Event::new(Timestamp::from_unix_micros(position), origin(), Body::Launched(launched));
+    let json = serde_json::to_vec(&event).unwrap().into();
+    Entry { position: Position::new(position), kind: event.kind(), connection: None, lane: 0, json }
+}
+
+/// The first offer of an event.
+pub(crate) fn delivery(position: u64) -> Delivery {
+    let entry = entry(position, EventKind::Connected, position, position);
+    let id = EventId::Open(connection(position));
+    Delivery { entry, attempt: 1, redelivered: false, snapshot: false, gap: None, replay: None, id }
 }
