@@ -51,11 +51,16 @@ impl Feed {
     }
 
     pub(super) fn read_journal(&self, after: Position, max_bytes: usize) -> io::Result<Page> {
+        let end = *self.source.end().borrow();
         let entries = self.source.read(after, max_bytes)?;
         // asked behind the reading: what was dropped while it read may be missing from it
         let dropped = self.source.dropped();
         if dropped > after {
             return Ok(Page::Dropped(dropped));
+        }
+        if entries.is_empty() && end > after {
+            let error = format!("there is nothing behind {after}, although the journal ends at {end}");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, error));
         }
         let read_to = entries.last().map_or(after, |entry| entry.position);
         Ok(Page::Events(self.pass(entries)?, read_to))

@@ -118,6 +118,7 @@ impl Store {
         for row in table.iter().map_err(failed)? {
             let (name, value) = row.map_err(failed)?;
             if let Ok(name) = name.value().parse() {
+                self.count_dead(&name)?;
                 sinks.push((name, from_json(value.value())?));
             }
         }

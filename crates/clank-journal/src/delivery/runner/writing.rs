@@ -110,8 +110,9 @@ impl Runner {
     /// The journal may drop what this sink has settled durably, and does not replay.
     fn release(&self, changes: &Changes) {
         let settled = changes.progress.cursor.max(changes.progress.snapshot_to);
-        let replay = self.scheduler.replay_reads().map_or(settled, |(read_to, _)| read_to);
-        self.service.cursors.moved(&self.service.feed.sink, settled.min(replay));
+        let replayed = self.scheduler.replay_progress().filter(|replay| !replay.finished);
+        let needed = replayed.map_or(settled, |replay| settled.min(replay.read_to));
+        self.service.cursors.moved(&self.service.feed.sink, needed);
     }
 
     /// Waits until all that has changed so far is written.
