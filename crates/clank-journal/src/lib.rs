@@ -2,8 +2,10 @@
 //!
 //! - [`log`]: the durable log itself
 //! - [`source`]: what delivery reads: the durable records, in order
-//! - [`delivery`]: how they reach sinks
+//! - [`delivery`]: how they reach sinks, and what is kept of that
+//! - [`sinks`]: a closure, a file, a command
 
 pub mod delivery;
 pub mod log;
+pub mod sinks;
 pub mod source;

@@ -47,6 +47,18 @@ impl Outcome {
         Self::All(Verdict::Failing { retry_after: None, why: why.into() })
     }
 
+    /// What the sink had to say, if not all was taken.
+    pub(super) fn complaint(&self) -> Option<&str> {
+        let verdicts = match self {
+            Self::All(verdict) => std::slice::from_ref(verdict),
+            Self::Each(verdicts) => verdicts,
+        };
+        verdicts.iter().find_map(|verdict| match verdict {
+            Verdict::Acked => None,
+            Verdict::Failing { why, .. } | Verdict::Refused { why } => Some(why.as_str()),
+        })
+    }
+
     /// The sink refuses it for good.
     pub fn refused(why: impl Into<String>) -> Self {
         Self::All(Verdict::Refused { why: why.into() })

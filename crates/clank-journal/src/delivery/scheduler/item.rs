@@ -5,10 +5,16 @@ use clank_core::id::EventId;
 use clank_core::journal::Position;
 use serde_json::value::RawValue;
 
+use super::super::filter::Filter;
 use super::super::pace::Class;
 use super::super::record::Head;
 use super::super::state::{Lane, Row};
 use crate::source::Entry;
+
+/// A record that is no event: the journal is corrupt.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the record at {0} is no event")]
+pub(in crate::delivery) struct Unreadable(Position);
 
 /// An event that was read and is not settled.
 #[derive(Debug)]
@@ -33,7 +39,24 @@ impl Item {
     /// `None` if the record is none.
     pub(in crate::delivery) fn new(entry: Entry) -> Option<Self> {
         let id = Head::read(&entry.json).ok()?.id.parse().ok()?;
-        Some(Self {
+        Some(Self::with_id(entry, id))
+    }
+
+    /// The entry, if the filter lets it pass.
+    pub(in crate::delivery) fn passing(entry: Entry, filter: &Filter) -> Result<Option<Self>, Unreadable> {
+        if !filter.hears(entry.kind) {
+            return Ok(None);
+        }
+        let head = Head::read(&entry.json).map_err(|_| Unreadable(entry.position))?;
+        if !filter.passes(entry.kind, &head) {
+            return Ok(None);
+        }
+        let id = head.id.parse().map_err(|_| Unreadable(entry.position))?;
+        Ok(Some(Self::with_id(entry, id)))
+    }
+
+    fn with_id(entry: Entry, id: EventId) -> Self {
+        Self {
             entry,
             id,
             snapshot: false,
@@ -43,7 +66,7 @@ impl Item {
             first_failed: None,
             stored: false,
             revived: false,
-        })
+        }
     }
 
     /// One that waited in the table of retries; `repeated` if an earlier run may have offered it.
@@ -61,7 +84,7 @@ impl Item {
         }
     }
 
-    pub(super) fn row(&self) -> Option<Box<Row>> {
+    pub(in crate::delivery) fn row(&self) -> Option<Box<Row>> {
         let record: Box<RawValue> = serde_json::from_slice(&self.entry.json).ok()?;
         Some(Box::new(Row {
             kind: self.entry.kind,

@@ -61,10 +61,6 @@ impl Window {
         self.pending.keys().next().copied()
     }
 
-    pub(super) fn was_suspect(&self) -> bool {
-        self.suspect_to > Position::START
-    }
-
     /// A position that was read.
     pub(super) fn meet(&mut self, position: Position) -> Seen {
         let earlier = self.earlier.remove(&position);
