@@ -2,7 +2,7 @@
 //! `WEBHOOK_SECRET`. Each event that counts is printed as a line, once.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -67,7 +67,7 @@ async fn receive(State(receiver): State<Arc<Receiver>>, headers: HeaderMap, body
             return StatusCode::BAD_REQUEST;
         }
     };
-    let mut applied = receiver.state.lock().expect("nobody panics while it is locked");
+    let mut applied = receiver.state.lock().unwrap_or_else(PoisonError::into_inner);
     for event in events {
         applied.apply(event);
     }

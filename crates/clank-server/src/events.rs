@@ -1,24 +1,60 @@
-//! Lifecycle events on their way to those outside of the process: the journal, put together from the
-//! settings.
+//! Lifecycle events on their way to those outside of the process: the journal and its sinks, put
+//! together from the settings.
 
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use clank::EventKind;
-use clank_journal::log::{self, Kinds, Log, OpenError};
+use clank::{EventKind, RunId, Timestamp};
+use clank_core::event::Origin;
+use clank_journal::delivery::{self, AnySink, Backoff, Dispatcher, Filter, Pace, SinkConfig, SinkOptions};
+use clank_journal::log::{self, Kinds, Log};
+use clank_journal::sinks::{Answers, CommandOptions, CommandSink, FileOptions, FileSink};
 
-use crate::config::{Durability, JournalSettings, OnFull, Settings};
+use crate::config::{Durability, JournalSettings, OnFull, OnPoison, Settings, SinkKind, SinkSettings};
+use crate::sinks;
 
-/// The journal, if the settings want one.
-///
-/// # Errors
-/// When it is in use, damaged, or the system refuses something.
-pub(crate) fn open(settings: &Settings) -> Result<Option<Arc<Log>>, OpenError> {
-    if !settings.has_journal {
-        return Ok(None);
+/// The longest back-off begins here.
+const LEAST_WAIT: Duration = Duration::from_millis(100);
+/// Over how long the pace of ends is measured, in seconds.
+const PACE_SECONDS: u32 = 5;
+/// How long deliveries under way may take when the server stops; the backlog waits for the next start.
+const LANDING: Duration = Duration::from_secs(2);
+
+/// The journal, and who is told from it.
+pub(crate) struct Events {
+    pub log: Arc<Log>,
+    pub run: RunId,
+    dispatcher: Dispatcher,
+}
+
+impl Events {
+    /// Opens the journal, if the settings want one, and starts delivery.
+    ///
+    /// # Errors
+    /// When the journal is in use, damaged, or the system refuses something; when a sink can't be.
+    pub(crate) async fn open(settings: &Settings) -> clank::Result<Option<Self>> {
+        if !settings.has_journal {
+            return Ok(None);
+        }
+        let directory = settings.journal.path.path();
+        let log = Arc::new(Log::open(directory, options(settings))?);
+        tracing::info!(journal = %log.id(), directory = %directory.display(), "the journal is open");
+        let mut random = [0; 10];
+        getrandom::fill(&mut random).map_err(|error| clank::Error::new(error.to_string()))?;
+        let run = RunId::new(Timestamp::from(SystemTime::now()).unix_millis(), &random);
+        let origin = Origin { node: settings.server.node.clone(), run };
+        let sinks = settings.sinks.iter().map(|(name, sink)| config(name, sink));
+        let sinks = sinks.collect::<clank::Result<Vec<_>>>()?;
+        let dispatcher = Dispatcher::start(Arc::clone(&log) as _, directory, origin, sinks).await?;
+        Ok(Some(Self { log, run, dispatcher }))
     }
-    let log = Log::open(settings.journal.path.path(), options(settings))?;
-    tracing::info!(journal = %log.id(), directory = %settings.journal.path.path().display(), "the journal is open");
-    Ok(Some(Arc::new(log)))
+
+    /// Ends delivery; what is not delivered waits for the next start.
+    pub(crate) async fn close(self) {
+        self.dispatcher.stop(LANDING).await;
+    }
 }
 
 fn options(settings: &Settings) -> log::Options {
@@ -50,4 +86,75 @@ fn kinds(settings: &Settings) -> Kinds {
     let always = [Launched, Stopping, Online, Offline];
     let asked = settings.sinks.values().flat_map(|sink| sink.events.iter().map(|event| event.0));
     always.into_iter().chain(asked).fold(Kinds::LEAST, Kinds::with)
+}
+
+fn config(name: &str, settings: &SinkSettings) -> clank::Result<SinkConfig> {
+    let mut options = SinkOptions::default();
+    options.filter = filter(settings);
+    options.concurrency = at_least_one(settings.concurrency.count());
+    options.batch = at_least_one(settings.batch.count());
+    options.tries = NonZeroU32::try_from(settings.tries.count() as u32).unwrap_or(NonZeroU32::MIN);
+    options.backoff = backoff(settings);
+    options.timeout = settings.timeout.duration();
+    options.on_poison = match settings.on_poison {
+        OnPoison::Skip => delivery::OnPoison::Skip,
+        OnPoison::Park => delivery::OnPoison::Park,
+    };
+    let ends = settings.pace.count() as u32 * PACE_SECONDS;
+    let ends = NonZeroU32::try_from(ends).unwrap_or(NonZeroU32::MIN);
+    options.pace = Pace::new(ends, Duration::from_secs(PACE_SECONDS.into()));
+    options.max_dead_letter_bytes = settings.dead_letters.bytes() as u64;
+    let sink = sink(settings).map_err(|error| clank::Error::new(format!("sinks.{name}: {error}")))?;
+    Ok(SinkConfig { name: name.parse()?, sink, options })
+}
+
+fn filter(settings: &SinkSettings) -> Filter {
+    let filter = Filter::new().kinds(settings.events.iter().map(|event| event.0));
+    let filter = settings.paths.iter().fold(filter, |filter, path| filter.path(path.as_str()));
+    settings.topics.iter().fold(filter, |filter, topic| match topic.as_str().strip_suffix('*') {
+        Some(prefix) => filter.topics(prefix),
+        None => filter.topic(topic.as_str()),
+    })
+}
+
+fn at_least_one(count: usize) -> NonZeroUsize {
+    NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN)
+}
+
+fn backoff(settings: &SinkSettings) -> Backoff {
+    Backoff { min: LEAST_WAIT, max: settings.backoff.duration() }
+}
+
+fn sink(settings: &SinkSettings) -> clank::Result<AnySink> {
+    Ok(match settings.kind {
+        SinkKind::Webhook => AnySink::new(sinks::webhook::Webhook::new(settings)?),
+        SinkKind::Command => AnySink::new(CommandSink::new(command(settings))),
+        SinkKind::File => AnySink::new(FileSink::new(file(settings))),
+        #[cfg(feature = "nats")]
+        SinkKind::Nats => AnySink::new(sinks::nats::Nats::new(settings)),
+        #[cfg(feature = "redis")]
+        SinkKind::Redis => AnySink::new(sinks::redis::Redis::new(settings)?),
+        #[cfg(feature = "amqp")]
+        SinkKind::Amqp => AnySink::new(sinks::amqp::Amqp::new(settings)),
+        #[cfg(not(all(feature = "nats", feature = "redis", feature = "amqp")))]
+        _ => return Err(clank::Error::new("this program was built without such sinks")),
+    })
+}
+
+fn command(settings: &SinkSettings) -> CommandOptions {
+    let mut words = settings.command.iter().map(|word| word.as_str());
+    let mut options = CommandOptions::new(words.next().unwrap_or_default());
+    options.arguments = words.map(Into::into).collect();
+    options.answers = if settings.acknowledge { Answers::Ids } else { Answers::Nothing };
+    options.backoff = backoff(settings);
+    options
+}
+
+fn file(settings: &SinkSettings) -> FileOptions {
+    let path: PathBuf = settings.path.path().unwrap_or_else(|| "events.jsonl".as_ref()).to_owned();
+    FileOptions {
+        max_bytes: settings.rotate.bytes() as u64,
+        keep: settings.keep.count(),
+        ..FileOptions::new(path)
+    }
 }

@@ -6,14 +6,13 @@ use std::sync::Arc;
 
 use clank::{Builder, Clank, EventKind, Handle, ListenerOptions, Origins, Paths, Record};
 use clank_core::event::Body;
-use clank_journal::log::Log;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::api::Door;
 use crate::cli::{Options, complain};
 use crate::config::{ConsoleFormat, OnConnectTimeout, ServerSettings, Settings, Workers};
 use crate::console;
-use crate::events;
+use crate::events::Events;
 use crate::logging;
 use crate::output::Output;
 use crate::webhook::connecting::Connecting;
@@ -52,11 +51,14 @@ async fn serve(settings: &Settings) -> clank::Result {
     // Whoever reads that it is launched may tell it to stop.
     let signals = Signals::listen()?;
     let door = Door::open(&settings.api).await?;
-    let journal = events::open(settings)?;
-    let server = build(settings, &stdout, journal)?.start()?;
+    let events = Events::open(settings).await?;
+    let server = build(settings, &stdout, events.as_ref())?.start()?;
     let _api = door.map(|door| door.serve(server.handle()));
     tokio::spawn(signals.obey(server.handle()));
     server.wait().await;
+    if let Some(events) = events {
+        events.close().await;
+    }
     let limit = settings.limits.shutdown.duration();
     stdout.finish(limit);
     stderr.finish(limit);
@@ -78,8 +80,9 @@ fn raise_descriptor_limit() {
 }
 
 /// The server that the settings describe.
-fn build(settings: &Settings, stdout: &Arc<Output>, journal: Option<Arc<Log>>) -> clank::Result<Builder> {
-    let Settings { server, events, limits, deflate, .. } = settings;
+fn build(settings: &Settings, stdout: &Arc<Output>, events: Option<&Events>) -> clank::Result<Builder> {
+    let Settings { server, limits, deflate, .. } = settings;
+    let console = settings.events;
     let builder = Clank::builder()
         .limits(*limits)
         .wamp1(settings.wamp1_options())
@@ -88,7 +91,7 @@ fn build(settings: &Settings, stdout: &Arc<Output>, journal: Option<Arc<Log>>) -
         .origins(origins(server))
         .paths(Paths::Only(server.path.as_str().into()))
         .keep_headers(server.headers.iter().map(|name| name.as_str()))
-        .on_listener_timeout(match events.on_connect_timeout {
+        .on_listener_timeout(match console.on_connect_timeout {
             OnConnectTimeout::Close => clank::OnListenerTimeout::Close,
             OnConnectTimeout::Serve => clank::OnListenerTimeout::Serve,
         })
@@ -100,15 +103,15 @@ fn build(settings: &Settings, stdout: &Arc<Output>, journal: Option<Arc<Log>>) -
         Workers::Auto => builder,
         Workers::Fixed(workers) => builder.workers(workers.count()),
     };
-    let builder = match journal {
-        Some(journal) => builder.journal(journal),
+    let builder = match events {
+        Some(Events { log, run, .. }) => builder.journal(log.clone()).run(*run),
         None => builder,
     };
     let builder = match Connecting::new(&settings.connecting, &server.node)? {
         Some(connecting) => builder.on_connecting(move |client| Arc::clone(&connecting).ask(client)),
         None => builder,
     };
-    let listen = |builder, kind| listen(builder, kind, events.console, stdout);
+    let listen = |builder, kind| listen(builder, kind, console.console, stdout);
     Ok(EventKind::ALL.into_iter().fold(builder, listen))
 }
 

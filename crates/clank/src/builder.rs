@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clank_core::event::EventKind;
-use clank_core::id::NodeId;
+use clank_core::id::{NodeId, RunId};
 use clank_core::journal::Journal;
 use clank_core::limits::Limits;
 use clank_core::wamp1;
@@ -86,6 +86,7 @@ impl Builder {
     fn new() -> Self {
         let settings = Settings {
             node: machine_name(),
+            run: None,
             limits: Limits::DEFAULT,
             wamp1: Arc::default(),
             wamp1_name: crate::runtime::WAMP1.into(),
@@ -277,6 +278,13 @@ impl Builder {
     /// The node's name in records; the machine's name by default.
     pub fn node(mut self, node: NodeId) -> Self {
         self.settings.node = node;
+        self
+    }
+
+    /// The id of this run in records, where others have to know it before the server starts; a new
+    /// one by default.
+    pub fn run(mut self, run: RunId) -> Self {
+        self.settings.run = Some(run);
         self
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use clank_core::id::NodeId;
+use clank_core::id::{NodeId, RunId};
 use clank_core::limits::Limits;
 use clank_core::wamp1;
 use clank_wire::ws::deflate;
@@ -89,6 +89,8 @@ impl Paths {
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub node: NodeId,
+    /// `None`: a new one.
+    pub run: Option<RunId>,
     pub limits: Limits,
     pub wamp1: Arc<wamp1::Options>,
     /// The name of its subprotocol, shared by all records.

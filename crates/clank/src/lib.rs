@@ -30,7 +30,7 @@ pub use admission::{Admission, ConnectRequest};
 pub use builder::{Builder, Clank};
 pub use clank_core::cause::{Cause, ErrorKind};
 pub use clank_core::event::{Disconnected, Event as Record, EventKind, Identity, Rejection, Timestamp};
-pub use clank_core::id::{ConnectionId, NodeId};
+pub use clank_core::id::{ConnectionId, NodeId, RunId};
 pub use clank_core::journal::{self, Journal};
 pub use clank_core::limits::{self, Limits, SlowConsumer};
 pub use clank_core::wamp1;

@@ -19,8 +19,8 @@ use super::record::Head;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     kinds: Option<u32>,
-    path: Option<Box<str>>,
-    topic: Option<Topic>,
+    paths: Vec<Box<str>>,
+    topics: Vec<Topic>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,24 +45,25 @@ impl Filter {
         self
     }
 
-    /// Only connections whose path begins so; what belongs to no connection passes.
+    /// Only connections on this path, or on one below it, or on another that was named so; what
+    /// belongs to no connection passes.
     #[must_use]
-    pub fn path(mut self, prefix: impl Into<Box<str>>) -> Self {
-        self.path = Some(prefix.into());
+    pub fn path(mut self, path: impl Into<Box<str>>) -> Self {
+        self.paths.push(path.into());
         self
     }
 
-    /// Of topic events only those of this topic.
+    /// Of topic events only those of this topic, or of another that was named.
     #[must_use]
     pub fn topic(mut self, topic: impl Into<Box<str>>) -> Self {
-        self.topic = Some(Topic::Is(topic.into()));
+        self.topics.push(Topic::Is(topic.into()));
         self
     }
 
-    /// Of topic events only those of topics that begin so.
+    /// Of topic events only those of topics that begin so, or of others that were named.
     #[must_use]
     pub fn topics(mut self, prefix: impl Into<Box<str>>) -> Self {
-        self.topic = Some(Topic::BeginsWith(prefix.into()));
+        self.topics.push(Topic::BeginsWith(prefix.into()));
         self
     }
 
@@ -76,12 +77,8 @@ impl Filter {
     }
 
     fn path_passes(&self, kind: EventKind, head: &Head<'_>) -> bool {
-        match &self.path {
-            Some(prefix) if has_path(kind) => {
-                head.path.as_ref().is_some_and(|path| path.starts_with(&**prefix))
-            }
-            _ => true,
-        }
+        let lies_in = |path: &str| self.paths.iter().any(|chosen| lies_in(path, chosen));
+        self.paths.is_empty() || !has_path(kind) || head.path.as_deref().is_some_and(lies_in)
     }
 
     fn topic_passes(&self, kind: EventKind, head: &Head<'_>) -> bool {
@@ -89,12 +86,18 @@ impl Filter {
             return true;
         }
         let topic = head.topic.as_deref().unwrap_or_default();
-        match &self.topic {
-            None => true,
-            Some(Topic::Is(name)) => topic == &**name,
-            Some(Topic::BeginsWith(prefix)) => topic.starts_with(&**prefix),
-        }
+        let fits = |chosen: &Topic| match chosen {
+            Topic::Is(name) => topic == &**name,
+            Topic::BeginsWith(prefix) => topic.starts_with(&**prefix),
+        };
+        self.topics.is_empty() || self.topics.iter().any(fits)
     }
+}
+
+/// Whether `path` is `chosen`, or lies below it.
+fn lies_in(path: &str, chosen: &str) -> bool {
+    let below = path.strip_prefix(chosen);
+    below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || chosen.ends_with('/'))
 }
 
 fn bit(kind: EventKind) -> u32 {
@@ -152,7 +155,11 @@ mod tests {
         let filter = Filter::new().path("/chat");
         for kind in [EventKind::Connected, EventKind::Disconnected, EventKind::Subscribed] {
             assert!(passes(&filter, kind, Some("/chat/1"), Some("t")));
+            assert!(passes(&filter, kind, Some("/chat"), Some("t")));
             assert!(!passes(&filter, kind, Some("/game"), Some("t")));
+            assert!(!passes(&filter, kind, Some("/chatter"), Some("t")), "a path has parts");
+            assert!(passes(&filter.clone().path("/game"), kind, Some("/game"), Some("t")));
+            assert!(passes(&Filter::new().path("/"), kind, Some("/any"), Some("t")));
             assert!(!passes(&filter, kind, None, Some("t")));
         }
         for kind in [EventKind::Launched, EventKind::Online, EventKind::Gap] {
@@ -164,6 +171,9 @@ mod tests {
     fn a_topic_selects_topic_events_alone() {
         let exact = Filter::new().topic("a.b");
         let prefix = Filter::new().topics("a.");
+        let either = exact.clone().topics("c.");
+        assert!(passes(&either, EventKind::Subscribed, None, Some("c.d")));
+        assert!(passes(&either, EventKind::Subscribed, None, Some("a.b")));
         assert!(passes(&exact, EventKind::Subscribed, None, Some("a.b")));
         assert!(!passes(&exact, EventKind::Subscribed, None, Some("a.b.c")));
         assert!(passes(&prefix, EventKind::Unsubscribed, None, Some("a.b.c")));

@@ -86,7 +86,7 @@ impl Engine {
         threads: Threads,
     ) -> Arc<Self> {
         let now = Timestamp::from(SystemTime::now());
-        let run = RunId::new(now.unix_millis(), &random());
+        let run = settings.run.unwrap_or_else(|| RunId::new(now.unix_millis(), &random()));
         let bounds = Bounds::new(settings.limits.outbound.bytes(), settings.limits.buffered.bytes());
         Arc::new(Self {
             origin: Origin { node: settings.node.clone(), run },

@@ -23,6 +23,7 @@ use crate::config::{Application, OnListenerTimeout, Origins, Paths, Settings};
 pub(crate) fn engine(limits: Limits) -> Arc<Engine> {
     let settings = Settings {
         node: "test".parse().unwrap(),
+        run: None,
         limits,
         wamp1: Arc::default(),
         wamp1_name: "wamp".into(),
