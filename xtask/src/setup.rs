@@ -46,6 +46,15 @@ const NEEDS: &[Need] = &[
         present: || BROWSERS.iter().any(|name| succeeds(name, &["--version"])),
     },
     Need {
+        what: "NATS, Redis and RabbitMQ (brokers that events are delivered to)",
+        packages: &["nats-server", "redis-server", "rabbitmq-server"],
+        present: || {
+            succeeds("nats-server", &["--version"])
+                && succeeds("redis-server", &["--version"])
+                && Path::new("/usr/lib/rabbitmq/bin/rabbitmq-server").exists()
+        },
+    },
+    Need {
         what: "PHP (an example that receives webhooks)",
         packages: &["php-cli"],
         present: || succeeds("php", &["--version"]),
