@@ -55,6 +55,13 @@ const NEEDS: &[Need] = &[
         },
     },
     Need {
+        what: "iproute2, iptables and util-linux (networks and disks that fail)",
+        packages: &["iproute2", "iptables", "util-linux", "mount"],
+        present: || {
+            succeeds("ip", &["-V"]) && succeeds("iptables", &["--version"]) && succeeds("unshare", &["--version"])
+        },
+    },
+    Need {
         what: "PHP (an example that receives webhooks)",
         packages: &["php-cli"],
         present: || succeeds("php", &["--version"]),

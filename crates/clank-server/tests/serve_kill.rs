@@ -4,63 +4,15 @@
 mod serve_support;
 
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use serve_support::history::{HEADER, History};
+use serve_support::journal::{connect, directory, start, until_told};
 use serve_support::receiver::{OK, Receiver};
-use serve_support::{HANDSHAKE, Program, eventually, until};
-
-const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-
-/// An empty directory for a journal.
-fn directory(name: &str) -> PathBuf {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
-    _ = std::fs::remove_dir_all(&directory);
-    directory
-}
-
-/// A server with a journal that tells a webhook.
-fn start(directory: &Path, receiver: &Receiver) -> Program {
-    let url = receiver.url();
-    Program::start(&[
-        ("CLANK_JOURNAL_PATH", directory.to_str().unwrap()),
-        ("CLANK_SINKS_TEST_TYPE", "webhook"),
-        ("CLANK_SINKS_TEST_URL", &url),
-        ("CLANK_SINKS_TEST_SECRETS", SECRET),
-        ("CLANK_SINKS_TEST_ALLOW_PRIVATE", "true"),
-        ("CLANK_SINKS_TEST_MODE", "batch"),
-        ("CLANK_SINKS_TEST_BATCH", "200"),
-        ("CLANK_SINKS_TEST_PACE", "100000"),
-        ("CLANK_SERVER_HEADERS", HEADER),
-    ])
-}
-
-fn history(receiver: &Receiver) -> History {
-    let bodies: Vec<Value> = receiver.requests().iter().map(serve_support::receiver::Request::json).collect();
-    History::of_events(&bodies)
-}
-
-/// A client that says its name. `None` if it was not welcomed.
-fn connect(address: SocketAddr, name: &str) -> Option<TcpStream> {
-    let mut stream = TcpStream::connect(address).ok()?;
-    stream.set_read_timeout(Some(serve_support::PATIENCE)).unwrap();
-    let handshake = HANDSHAKE.replace("\r\n\r\n", &format!("\r\n{HEADER}: {name}\r\n\r\n"));
-    stream.write_all(handshake.as_bytes()).ok()?;
-    let mut seen = Vec::new();
-    let mut buffer = [0; 1024];
-    // WELCOME is the first frame behind the response.
-    while !seen.windows(4).any(|bytes| bytes == b"\r\n\r\n") || !seen.ends_with(b"]") {
-        let read = stream.read(&mut buffer).ok().filter(|read| *read > 0)?;
-        seen.extend_from_slice(&buffer[..read]);
-    }
-    Some(stream)
-}
+use serve_support::until;
 
 /// Clients that come and go without a pause, wherever the server is at the moment.
 struct Churn {
@@ -115,16 +67,6 @@ impl Churn {
         self.threads.into_iter().for_each(|thread| thread.join().unwrap());
         std::mem::take(&mut *self.welcomed.lock().unwrap())
     }
-}
-
-/// Waits until the receiver has heard of the end of all that it heard of, and of everybody.
-fn until_told(receiver: &Receiver, welcomed: &BTreeSet<String>) -> History {
-    eventually("everything is told", || {
-        let history = history(receiver);
-        let (opened, closed) =
-            (history.ids("clank.client.connected").len(), history.ids("clank.client.disconnected").len());
-        (opened == closed && opened >= welcomed.len()).then_some(history)
-    })
 }
 
 #[test]

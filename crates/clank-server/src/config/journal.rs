@@ -15,7 +15,7 @@ pub struct JournalSettings {
     /// What a record survives once it counts as kept.
     pub durability: Durability,
     /// Bytes that it may hold.
-    pub max_bytes: Size<{ 16 * MIB }, { 1024 * GIB }>,
+    pub max_bytes: Size<MIB, { 1024 * GIB }>,
     /// What happens when it holds as much.
     pub on_full: OnFull,
     /// How long records are kept that every sink has.

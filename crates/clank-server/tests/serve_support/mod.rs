@@ -14,6 +14,7 @@ use serde_json::Value;
 pub mod peer;
 
 pub mod history;
+pub mod journal;
 pub mod receiver;
 
 pub use peer::{FIN, HANDSHAKE, PATIENCE, Peer};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -16,6 +16,8 @@ pub struct Request {
     pub body: String,
     /// Which of the receiver's connections brought it.
     pub connection: usize,
+    /// When it was here.
+    pub at: Instant,
 }
 
 impl Request {
@@ -137,5 +139,5 @@ fn read(reader: &mut impl BufRead, connection: usize) -> Option<Request> {
     let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    Some(Request { headers, body: String::from_utf8(body).unwrap(), connection })
+    Some(Request { headers, body: String::from_utf8(body).unwrap(), connection, at: Instant::now() })
 }
