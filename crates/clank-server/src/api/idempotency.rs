@@ -131,12 +131,17 @@ impl State {
         while let Some((since, key)) = self.answered.front() {
             let is_old = now.duration_since(*since) >= LIFETIME;
             if !is_old && self.answered.len() <= MOST && self.bytes <= MOST_BYTES {
-                return;
+                break;
             }
             if let Some(Request { answer: Some(answer), .. }) = self.requests.remove(key) {
                 self.bytes -= size(key, &answer);
             }
             self.answered.pop_front();
+        }
+        // What a burst has needed is given back.
+        if self.answered.len() < self.answered.capacity() / 4 {
+            self.answered.shrink_to(2 * self.answered.len());
+            self.requests.shrink_to(2 * self.requests.len());
         }
     }
 }

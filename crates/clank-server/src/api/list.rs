@@ -103,7 +103,7 @@ impl Source<'_> {
             }
             Self::These(clank, ids) => {
                 let rest = ids.get(ids.partition_point(|id| *id <= after)..)?;
-                let looked_at = &rest[..rest.len().min(LOOK)];
+                let looked_at = rest.get(..LOOK).unwrap_or(rest);
                 let last = *looked_at.last()?;
                 Some((looked_at.iter().filter_map(|id| clank.connection(*id)).collect(), last))
             }
