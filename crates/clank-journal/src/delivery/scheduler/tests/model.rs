@@ -262,6 +262,7 @@ impl World {
         assert!(self.disk.retries.is_empty());
         assert!(!self.scheduler.lanes.has(Stream::Live), "an empty house");
         assert_eq!(self.scheduler.in_flight(), 0);
+        assert_eq!(self.scheduler.window.bytes(), 0);
         assert_eq!(self.disk.progress.cursor.value(), self.log.len() as u64);
         assert!(self.disk.progress.unsettled.is_empty());
     }
@@ -313,12 +314,27 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// Fails for every fifth event, and what lies behind it in its lane; takes the rest.
+fn stubborn(batch: &[Delivery]) -> Outcome {
+    let mut failed = BTreeSet::new();
+    let verdicts = batch.iter().map(|delivery| {
+        let lane = Lane::of(&delivery.entry);
+        if delivery.position().value() % 5 == 0 || failed.contains(&lane) {
+            failed.insert(lane);
+            return Verdict::Failing { retry_after: None, why: "500".into() };
+        }
+        Verdict::Acked
+    });
+    Outcome::Each(verdicts.collect())
+}
+
 /// A sink in a bad mood: anything goes.
 fn mood(how: u8, batch: &[Delivery]) -> Outcome {
     let failing = |retry_after| Verdict::Failing { retry_after, why: "down".into() };
     let refused = || Verdict::Refused { why: "no".into() };
     match how % 16 {
-        0..=7 => Outcome::ACKED,
+        0..=2 => Outcome::ACKED,
+        3..=7 => stubborn(batch),
         8 => Outcome::failing("down"),
         9 => Outcome::All(failing(Some(Duration::from_secs(3)))),
         10 => Outcome::refused("no"),
@@ -355,7 +371,7 @@ proptest! {
     fn every_event_ends_and_lanes_keep_their_order(
         lanes in 1u64..6,
         choices in proptest::collection::vec(any::<u8>(), 1..120),
-        steps in proptest::collection::vec(step(), 1..300),
+        steps in proptest::collection::vec(step(), 1..500),
         concurrency in 1usize..6,
         batch in 1usize..7,
         parks: bool,

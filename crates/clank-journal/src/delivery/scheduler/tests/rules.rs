@@ -371,3 +371,31 @@ fn a_window_is_bounded_whatever_waits_behind_it() {
     world.options.concurrency = NonZeroUsize::MIN;
     assert!(world.scheduler.read_to().value() <= WINDOW_EVENTS as u64 + 500);
 }
+
+#[test]
+fn nothing_is_offered_that_the_disk_could_not_suspect_after_a_kill() {
+    let mut world = World::new(Vec::new(), options(4, 1, OnPoison::Skip));
+    let far = entry(20_000, Connected, 1, 1);
+    world.scheduler.admit(vec![Item::new(far).unwrap()], Position::new(20_000), world.now());
+    assert!(world.scheduler.next(world.now().at).is_none());
+    assert!(world.scheduler.is_due());
+    world.sync();
+    assert!(world.scheduler.next(world.now().at).is_some());
+}
+
+#[test]
+fn deliveries_wait_for_a_disk_that_does_not_keep_up() {
+    let mut world = World::new(Vec::new(), options(4, 1, OnPoison::Skip));
+    let (mut taken, mut position) = (0, 0);
+    loop {
+        position += 1;
+        let item = Item::new(entry(position, Error, position, position)).unwrap();
+        world.scheduler.admit(vec![item], Position::new(position), world.now());
+        let Some(flight) = world.scheduler.next(world.now().at) else { break };
+        world.scheduler.done(flight.id, Outcome::ACKED, world.now());
+        taken += 1;
+    }
+    assert_eq!(taken, 10_000);
+    world.sync();
+    assert!(world.scheduler.next(world.now().at).is_some());
+}
