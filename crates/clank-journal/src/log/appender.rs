@@ -284,6 +284,6 @@ fn verify(file: &Path, length: u64) -> io::Result<()> {
     while let Found::Entry(raw) = decode(&bytes, offset) {
         offset = raw.end();
     }
-    let is_whole = SegmentHeader::decode(&bytes).is_some() && offset as u64 == length;
+    let is_whole = SegmentHeader::decode(&bytes).is_ok() && offset as u64 == length;
     if is_whole { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
 }
