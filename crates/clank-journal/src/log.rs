@@ -159,7 +159,9 @@ impl Drop for Log {
     /// Writes what was handed over. A run that was not ended counts as crashed.
     fn drop(&mut self) {
         self.shared.intake.stop();
-        if let Some(writer) = self.writer.take() {
+        // what is told of the last record may own the log, and then this is the writer's thread
+        let this = std::thread::current().id();
+        if let Some(writer) = self.writer.take().filter(|writer| writer.thread().id() != this) {
             let _ = writer.join();
         }
     }
@@ -227,6 +229,19 @@ impl Source for Log {
     fn release(&self, up_to: Position) {
         self.shared.release(up_to.value());
     }
+}
+
+/// Gives the journal in `directory` a new name. That is to be done where a backup was restored: the
+/// positions that follow are not those that followed before, and who compares them must see that.
+///
+/// # Errors
+/// As [`Log::open`].
+pub fn renew_id(directory: &Path, now: Timestamp) -> Result<JournalId, OpenError> {
+    let _lock = DirectoryLock::take(directory)?;
+    let id = JournalId::new(now).map_err(OpenError::io(directory))?;
+    let (mut writer, _) = open_writer(directory, Options::default().bounded(), Box::new(RealDisk), now)?;
+    writer.renew_id(id, now).map_err(|error| OpenError::Io { file: directory.to_owned(), error })?;
+    Ok(id)
 }
 
 fn read(shared: &Shared, after: Position, max_bytes: usize) -> io::Result<Vec<Entry>> {

@@ -13,11 +13,13 @@ use super::options::Durability;
 use super::segments;
 
 /// Why a batch was not written. In every case nothing of it counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NotWritten {
-    /// There was no room. The next try may find some.
+    /// The next try may find some.
+    #[error("the disk is full")]
     NoRoom,
-    /// The disk failed. The next try goes to another file.
+    /// The next try goes to another file.
+    #[error("the disk cannot be written")]
     Failed,
 }
 
@@ -74,6 +76,11 @@ impl Appender {
         let header =
             SegmentHeader { journal: place.journal, number: 1, first: 1, previous_length: 0, created: now };
         let output = begin_segment(&*place.disk, &place.directory, place.space, place.durability, &header)?;
+        // the directory may be new as well
+        if let Some(parent) = place.directory.parent().filter(|_| place.durability != Durability::Memory) {
+            let named = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+            place.disk.sync_directory(named)?;
+        }
         let mut appender = Self::new(place, 1, output, SEGMENT_HEADER as u64);
         appender.begun.push(header);
         Ok(appender)
@@ -200,6 +207,12 @@ impl Appender {
         self.replace(first, now)
     }
 
+    /// Begins the next segment, under another name.
+    pub(crate) fn renew_id(&mut self, id: JournalId, first: u64, now: Timestamp) -> Result<(), NotWritten> {
+        self.journal = id;
+        self.roll(first, now)
+    }
+
     /// Begins a segment that goes on where this one ends, or where it was last known to be good.
     fn replace(&mut self, first: u64, now: Timestamp) -> Result<(), NotWritten> {
         // without a sync nothing more was promised than that the system has it
@@ -284,6 +297,6 @@ fn verify(file: &Path, length: u64) -> io::Result<()> {
     while let Found::Entry(raw) = decode(&bytes, offset) {
         offset = raw.end();
     }
-    let is_whole = SegmentHeader::decode(&bytes).is_some() && offset as u64 == length;
+    let is_whole = SegmentHeader::decode(&bytes).is_ok() && offset as u64 == length;
     if is_whole { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
 }

@@ -28,6 +28,14 @@ pub enum OpenError {
         /// What is wrong there.
         what: &'static str,
     },
+    /// It was written by another version of the program.
+    #[error("{} has format {version}, which this version of Clank does not know", .file.display())]
+    Version {
+        /// The file.
+        file: PathBuf,
+        /// Its format.
+        version: u32,
+    },
     /// The system refused something.
     #[error("{}: {error}", .file.display())]
     Io {

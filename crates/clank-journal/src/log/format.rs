@@ -29,6 +29,7 @@ pub(crate) const ENTRY_HEADER: usize = 56;
 pub(crate) const MAX_ENTRY: usize = 16 << 20;
 
 const MAGIC: [u8; 8] = *b"CLANKLOG";
+/// Grows with every change that an older program would misread, a new kind of event among them.
 const VERSION: u32 = 1;
 
 /// What a segment says of itself.
@@ -60,22 +61,38 @@ impl SegmentHeader {
         header
     }
 
-    /// The header at the beginning of `bytes`; `None` if there is none that is whole.
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+    /// The header at the beginning of `bytes`.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, BadHeader> {
+        Self::decode_any(bytes).ok_or(BadHeader::Unreadable)?
+    }
+
+    fn decode_any(bytes: &[u8]) -> Option<Result<Self, BadHeader>> {
         let mut fields = Fields(bytes.get(..SEGMENT_HEADER)?);
         let is_ours = fields.take::<8>()? == MAGIC;
         let crc = u32::from_le_bytes(fields.take()?);
-        let is_whole = crc32c::crc32c(fields.0) == crc;
+        if !is_ours || crc32c::crc32c(fields.0) != crc {
+            return None;
+        }
         let version = u32::from_le_bytes(fields.take()?);
-        let header = Self {
+        if version != VERSION {
+            return Some(Err(BadHeader::Version(version)));
+        }
+        Some(Ok(Self {
             journal: JournalId::from_bytes(fields.take()?),
             number: fields.number()?,
             first: fields.number()?,
             previous_length: fields.number()?,
             created: Timestamp::from_unix_micros(fields.number()?),
-        };
-        (is_ours && is_whole && version == VERSION).then_some(header)
+        }))
     }
+}
+
+/// A header that says nothing of its segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BadHeader {
+    Unreadable,
+    /// It was written in a format that is not known here.
+    Version(u32),
 }
 
 /// What an entry is.
@@ -336,13 +353,22 @@ mod tests {
     #[test]
     fn a_header_is_read_back_and_any_flipped_bit_is_seen() {
         let bytes = header().encode();
-        assert_eq!(SegmentHeader::decode(&bytes), Some(header()));
+        assert_eq!(SegmentHeader::decode(&bytes), Ok(header()));
         for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes;
             flipped[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(SegmentHeader::decode(&flipped), None, "bit {bit}");
+            assert_eq!(SegmentHeader::decode(&flipped), Err(BadHeader::Unreadable), "bit {bit}");
         }
-        assert_eq!(SegmentHeader::decode(&bytes[..63]), None);
+        assert_eq!(SegmentHeader::decode(&bytes[..63]), Err(BadHeader::Unreadable));
+    }
+
+    #[test]
+    fn a_header_of_another_version_is_known_as_such() {
+        let mut bytes = header().encode();
+        bytes[12] = 2;
+        let crc = crc32c::crc32c(&bytes[12..]);
+        bytes[8..12].copy_from_slice(&crc.to_le_bytes());
+        assert_eq!(SegmentHeader::decode(&bytes), Err(BadHeader::Version(2)));
     }
 
     #[test]

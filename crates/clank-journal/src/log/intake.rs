@@ -192,3 +192,66 @@ pub(crate) fn refusal_when_full(kind: EventKind) -> Option<NotRecorded> {
         _ => Some(NotRecorded::Full),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use std::sync::mpsc::channel;
+
+    use super::super::tests::rig::{closed, opened, rejected};
+    use super::*;
+
+    #[test]
+    fn a_full_queue_refuses_all_but_ends() {
+        let intake = Intake::new(2);
+        let (told, results) = channel();
+        let hand = |number: u32, record: Event| {
+            let told = told.clone();
+            intake.hand(record, Box::new(move |result| told.send((number, result)).unwrap()));
+        };
+        hand(1, opened(1, ""));
+        hand(2, closed(2, ""));
+        hand(3, opened(3, ""));
+        hand(4, rejected(4));
+        hand(5, closed(5, ""));
+        // answers are given by the writer, whatever they are
+        assert!(results.try_recv().is_err());
+        let work = intake.take(None).unwrap();
+        assert_eq!(work.handed.len(), 3);
+        let refused: Vec<NotRecorded> = work.refused.iter().map(|(_, why)| *why).collect();
+        assert_eq!(refused, [NotRecorded::Full, NotRecorded::Shed]);
+        hand(6, opened(6, ""));
+        assert_eq!(intake.take(None).unwrap().handed.len(), 1);
+    }
+
+    #[test]
+    fn every_record_is_answered_whatever_happens() {
+        let intake = Intake::new(9);
+        let (told, results) = channel();
+        let hand = || {
+            let told = told.clone();
+            intake.hand(opened(1, ""), Box::new(move |result| told.send(result).unwrap()));
+        };
+        hand();
+        drop(intake.take(None));
+        assert_eq!(results.try_recv().unwrap(), Err(NotRecorded::Failed));
+        intake.stop();
+        hand();
+        let work = intake.take(None).unwrap();
+        assert_eq!(work.refused.first().unwrap().1, NotRecorded::Closed);
+        assert!(intake.take(None).is_none());
+    }
+
+    #[test]
+    fn a_panic_where_an_answer_is_given_stays_there() {
+        Answer::new(Box::new(|_| panic!("a caller's bug"))).give(Ok(Position::START));
+    }
+
+    #[test]
+    fn time_and_pokes_wake_the_writer() {
+        let intake = Intake::new(9);
+        assert_eq!(intake.take(Some(Duration::ZERO)).unwrap().handed.len(), 0);
+        intake.poke();
+        assert_eq!(intake.take(None).unwrap().handed.len(), 0);
+    }
+}

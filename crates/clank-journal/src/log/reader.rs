@@ -198,13 +198,12 @@ impl Reader {
         let known = self.segments.last().map_or(0, |segment| segment.number);
         let mut new = Vec::new();
         for number in numbers.into_iter().filter(|number| *number > known) {
-            let path = segments::path(&self.directory, number);
-            match segments::read_header(&path) {
+            match segments::read_header(&self.directory, number) {
                 Ok(Some(header)) => new.push(header),
                 // it is just being begun
                 Ok(None) => break,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(OpenError::Io { file: path, error }),
+                Err(OpenError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
             }
         }
         for header in new {

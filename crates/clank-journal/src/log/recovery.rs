@@ -65,8 +65,7 @@ pub(crate) fn recover(directory: &Path) -> Result<Recovered, OpenError> {
     let mut torn = None;
     for (at, number) in numbers.iter().enumerate() {
         let path = segments::path(directory, *number);
-        let header = segments::read_header(&path).map_err(OpenError::io(&path))?;
-        match header.filter(|header| header.number == *number && header.first > 0) {
+        match segments::read_header(directory, *number)? {
             Some(header) => headers.push(header),
             None if at + 1 == numbers.len() => torn = Some(unfinished(path)?),
             None => return Err(damaged(path, 0, "the segment's header cannot be read")),

@@ -132,13 +132,15 @@ impl Writer {
         self.write(now)?;
         // the copies first, then the originals
         self.appender.sync()?;
+        // readers first: whoever finds no file looks whether it is in the list still
+        let segment = self.shared.change_segments().remove(0);
         if let Err(error) = self.appender.remove_oldest(oldest.number) {
             tracing::error!(%error, number = oldest.number, "an old segment of the journal cannot be removed");
+            self.shared.change_segments().insert(0, segment);
             self.block(NotWritten::Failed, now);
             return Err(NotWritten::Failed);
         }
         self.shared.set_dropped(oldest.next_first - 1);
-        self.shared.change_segments().remove(0);
         self.used -= oldest.length;
         self.begin_batch();
         Ok(())

@@ -1,10 +1,13 @@
 //! How a run begins and ends.
 
+use std::io;
+
 use clank_core::cause::Cause;
-use clank_core::event::{Body, Change, Disconnected, Event, Origin, PreviousRun};
+use clank_core::event::{Body, Change, Disconnected, Event, Origin, PreviousRun, Timestamp};
 use clank_core::id::{ConnectionId, ResourceId};
 use clank_core::journal::{Begun, CannotBegin};
 
+use super::JournalId;
 use super::appender::NotWritten;
 use super::format::Note;
 use super::ids::BLOCK;
@@ -16,23 +19,16 @@ use super::writer::{Now, Writer};
 const SWEEP: usize = 4_096;
 
 /// Why a run does not begin.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Copy, Debug, thiserror::Error)]
 enum NotBegun {
     #[error("a run has begun already")]
     Already,
-    #[error("the disk is full")]
-    NoRoom,
-    #[error("the disk cannot be written")]
-    Failed,
-}
-
-impl From<NotWritten> for NotBegun {
-    fn from(why: NotWritten) -> Self {
-        match why {
-            NotWritten::NoRoom => Self::NoRoom,
-            NotWritten::Failed => Self::Failed,
-        }
-    }
+    #[error("it is closed")]
+    Closed,
+    #[error(transparent)]
+    NotWritten(#[from] NotWritten),
+    #[error("all resource ids have been given")]
+    NoIds,
 }
 
 impl Writer {
@@ -44,6 +40,9 @@ impl Writer {
     fn try_begin(&mut self, origin: &Origin, now: Now) -> Result<Begun, NotBegun> {
         if self.run.is_some() {
             return Err(NotBegun::Already);
+        }
+        if self.has_ended {
+            return Err(NotBegun::Closed);
         }
         let previous = self.previous();
         self.sweep(previous, now)?;
@@ -62,7 +61,7 @@ impl Writer {
         self.run = Some(origin.clone());
         self.staging.restart_settled(now.ticks);
         // the ids below 2^53 last for ever, and one more
-        Ok(Begun { previous, first: ResourceId::new(first).ok_or(NotBegun::NoRoom)? })
+        Ok(Begun { previous, first: ResourceId::new(first).ok_or(NotBegun::NoIds)? })
     }
 
     fn previous(&self) -> Option<PreviousRun> {
@@ -110,9 +109,17 @@ impl Writer {
         Some(Event::new(now.time, self.staging.ledger.origin(run)?.clone(), body))
     }
 
+    /// Begins a segment under another name.
+    pub(super) fn renew_id(&mut self, id: JournalId, now: Timestamp) -> io::Result<()> {
+        let renewed = self.appender.renew_id(id, self.staging.position() + 1, now);
+        self.appender.close();
+        renewed.map_err(io::Error::other)
+    }
+
     /// Ends the run: writes what waits, if the disk takes it, and that nothing is missing.
     pub(super) fn end_run(&mut self, now: Now) {
         self.shared.intake.close();
+        self.has_ended = true;
         self.blocked = None;
         while self.blocked.is_none() && self.staging.waiting() > 0 {
             self.write_all(now);

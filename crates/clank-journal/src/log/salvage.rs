@@ -81,10 +81,7 @@ pub(crate) fn plan(directory: &Path) -> Result<Plan, OpenError> {
     };
     let mut headers = HashMap::new();
     for number in &numbers {
-        let path = segments::path(directory, *number);
-        let header = segments::read_header(&path).map_err(OpenError::io(&path))?;
-        let header = header.filter(|header| header.number == *number && header.first > 0);
-        headers.extend(header.map(|header| (*number, header)));
+        headers.extend(segments::read_header(directory, *number)?.map(|header| (*number, header)));
     }
     let mut plan = Plan { journal: headers.values().next().map(|header| header.journal), ..Plan::default() };
     for number in first..=last {

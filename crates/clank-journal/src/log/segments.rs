@@ -1,13 +1,13 @@
 //! The segments of a log: their files, and what is known of each.
 
 use std::fs::File;
-use std::io;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clank_core::event::{EventKind, Timestamp};
 
 use super::error::OpenError;
-use super::format::{EntryHead, Found, Raw, SEGMENT_HEADER, SegmentHeader, Tag, decode, search};
+use super::format::{BadHeader, EntryHead, Found, Raw, SEGMENT_HEADER, SegmentHeader, Tag, decode, search};
 
 /// A position is noted about this often, so that a reader finds it without reading all before it.
 const MARK_EVERY: u64 = 16 << 10;
@@ -30,13 +30,16 @@ pub(crate) fn list(directory: &Path) -> Result<Vec<u64>, OpenError> {
     Ok(numbers)
 }
 
-/// The header of the file at `path`; `None` if it is no whole one.
-pub(crate) fn read_header(path: &Path) -> io::Result<Option<SegmentHeader>> {
-    let mut bytes = [0; SEGMENT_HEADER];
-    match io::Read::read_exact(&mut File::open(path)?, &mut bytes) {
-        Ok(()) => Ok(SegmentHeader::decode(&bytes)),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
-        Err(error) => Err(error),
+/// The header of segment `number`; `None` if it has no whole one.
+pub(crate) fn read_header(directory: &Path, number: u64) -> Result<Option<SegmentHeader>, OpenError> {
+    let file = path(directory, number);
+    let mut bytes = Vec::with_capacity(SEGMENT_HEADER);
+    let opened = File::open(&file).map_err(OpenError::io(&file))?;
+    opened.take(SEGMENT_HEADER as u64).read_to_end(&mut bytes).map_err(OpenError::io(&file))?;
+    match SegmentHeader::decode(&bytes) {
+        Ok(header) => Ok(Some(header).filter(|header| header.number == number && header.first > 0)),
+        Err(BadHeader::Unreadable) => Ok(None),
+        Err(BadHeader::Version(version)) => Err(OpenError::Version { file, version }),
     }
 }
 

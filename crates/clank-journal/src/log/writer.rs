@@ -47,6 +47,8 @@ pub(crate) struct Writer {
     pub(super) used: u64,
     /// The run that has begun.
     pub(super) run: Option<Origin>,
+    /// Whether a run has ended: no other one begins before the log is opened again.
+    pub(super) has_ended: bool,
     /// What the log says of the run before, until this one has begun.
     pub(super) before: Before,
     /// The first resource id that is not reserved, on the disk and with the batch.
@@ -101,6 +103,7 @@ impl Writer {
             inbox: VecDeque::new(),
             used: 0,
             run: None,
+            has_ended: false,
             before,
             ids_end,
             reserving: None,

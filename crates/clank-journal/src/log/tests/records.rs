@@ -47,8 +47,10 @@ fn nothing_is_kept_outside_of_a_run() {
     rig.keep([opened(1, "")]);
     rig.end();
     assert_eq!(results(&rig.turn([closed(1, "")])), [Err(NotRecorded::Closed)]);
-    assert!(rig.begin(1).is_ok());
-    assert!(rig.begin(1).is_err());
+    assert_eq!(rig.begin(2).unwrap_err().to_string(), "the journal cannot be used: it is closed");
+    let mut rig = rig.crash();
+    rig.begin(2).unwrap();
+    assert_eq!(rig.begin(2).unwrap_err().to_string(), "the journal cannot be used: a run has begun already");
 }
 
 #[test]
