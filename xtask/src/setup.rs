@@ -58,7 +58,9 @@ const NEEDS: &[Need] = &[
         what: "iproute2, iptables and util-linux (networks and disks that fail)",
         packages: &["iproute2", "iptables", "util-linux", "mount"],
         present: || {
-            succeeds("ip", &["-V"]) && succeeds("iptables", &["--version"]) && succeeds("unshare", &["--version"])
+            succeeds("ip", &["-V"])
+                && succeeds("iptables", &["--version"])
+                && succeeds("unshare", &["--version"])
         },
     },
     Need {

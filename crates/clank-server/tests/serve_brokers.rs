@@ -6,6 +6,7 @@ mod serve_support;
 
 use std::collections::BTreeSet;
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -36,6 +37,8 @@ impl Broker {
         std::fs::create_dir_all(&directory).unwrap();
         let mut command = Command::new(program);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir(&directory);
+        // RabbitMQ's program starts the broker as a child of its own: they are killed together.
+        command.process_group(0);
         Self { command, process: None, directory, port: free_port(), epmd: None }
     }
 
@@ -93,8 +96,10 @@ impl Broker {
     /// Ends it as the loss of its machine would, but for the disk.
     fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
-            process.kill().unwrap();
+            let group = format!("-{}", process.id());
+            assert!(Command::new("kill").args(["-KILL", "--", &group]).status().unwrap().success());
             process.wait().unwrap();
+            until("nobody listens", || TcpStream::connect(("127.0.0.1", self.port)).is_err());
         }
     }
 }
@@ -238,7 +243,9 @@ fn amqp() {
     check(&mut broker, &program, |deliveries| {
         runtime.block_on(async {
             let Ok((_connection, channel)) = connect().await else { return };
-            let options = BasicGetOptions { no_ack: true };
+            // Without an acknowledgement, so that all stay in the queue when the connection ends.
+            let options = BasicGetOptions { no_ack: false };
+            deliveries.clear();
             while let Ok(Some(message)) = channel.basic_get("events".into(), options).await {
                 let record: Value = serde_json::from_slice(&message.data).unwrap();
                 let id = message.properties.message_id().as_ref().unwrap().as_str();

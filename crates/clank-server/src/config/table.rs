@@ -227,8 +227,8 @@ mod tests {
             let document = format!("value = {shown}");
             let table = toml::de::DeTable::parse(&document).unwrap();
             let value = table.get_ref().get("value").unwrap().get_ref();
-            let text = shown.trim_matches(['"', '[', ']']);
-            for raw in [Raw::Toml(value), Raw::Text(text)] {
+            let text = shown.replace(['"', '[', ']'], "");
+            for raw in [Raw::Toml(value), Raw::Text(&text)] {
                 let mut settings = defaults.clone();
                 (setting.set)(&mut settings, raw).unwrap();
                 assert_eq!(settings, defaults, "{}", setting.key);

@@ -79,7 +79,7 @@ fn a_flag_wins_over_the_environment_and_that_over_the_file() {
 fn every_setting_can_come_from_the_environment() {
     let variables = SETTINGS.iter().map(|setting| {
         let shown = setting.show(&Settings::default());
-        (setting.environment(), shown.trim_matches(['"', '[', ']']).to_owned())
+        (setting.environment(), shown.replace(['"', '[', ']'], ""))
     });
     let config = load(&Input { environment: variables.collect(), ..Input::default() }).unwrap();
     assert_eq!(config.settings, Settings { has_journal: true, ..Settings::default() });
