@@ -1,17 +1,20 @@
-//! What a durable record costs: connections that open and close, handed over by several threads and
+//! What a durable record costs: connections that open and close, handed over by two threads and
 //! waited for, beside a bare file that takes the same bytes.
 //!
 //! ```text
 //! cargo bench -p clank-journal --bench append [-- <directory>]
 //! ```
 //!
-//! A round hands over so many records and waits until all of them are reported as kept, so that each
-//! is written in a batch or two. The directory should lie on the disk in question.
+//! - `rounds`: so many records are handed over, and all of them waited for: each round is a batch or two
+//! - `clients`: so many clients, each of whom goes on when its last record is kept
+//!
+//! The directory should lie on the disk in question.
 #![allow(clippy::unwrap_used)]
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -31,26 +34,32 @@ fn main() {
     let directory = argument.map_or_else(std::env::temp_dir, PathBuf::from);
     let directory = directory.join(format!("clank-append-{}", std::process::id()));
     println!(
-        "{:>6} {:>6} {:>8} {:>10} {:>9} {:>9} {:>9} {:>11} {:>7}",
-        "", "round", "batch", "events/s", "commit µs", "worst µs", "CPU µs/ev", "bare file/s", "of bare"
+        "{:>6} {:>8} {:>6} {:>8} {:>10} {:>9} {:>9} {:>9} {:>11} {:>8}",
+        "", "", "many", "batch", "events/s", "commit µs", "worst µs", "CPU µs/ev", "bare file/s", "of bare"
     );
     for durability in [Durability::Fsync, Durability::Os] {
-        for round in [1, 64, 1_000, 8_000] {
-            measure(&directory, durability, round);
+        for (name, load) in [("rounds", rounds as Load), ("clients", clients)] {
+            for count in [1, 64, 1_000] {
+                print!("{:>6} {name:>8} {count:>6} ", format!("{durability:?}"));
+                measure(&directory, durability, count, load);
+            }
         }
     }
 }
 
-fn measure(directory: &Path, durability: Durability, round: usize) {
+/// Hands records over until time is up, so many at once; returns how many.
+type Load = fn(&Arc<Log>, usize, Instant) -> u64;
+
+fn measure(directory: &Path, durability: Durability, count: usize, load: Load) {
     let _ = std::fs::remove_dir_all(directory);
     let retained = Options { retention_bytes: 0, max_bytes: 8 << 30, ..Options::default() };
     let log = Arc::new(Log::open(directory, Options { durability, ..retained }).unwrap());
     log.begin(&origin(), now()).unwrap();
     let began = Instant::now();
-    let threads = round.min(THREADS);
+    let threads = count.min(THREADS);
     let events: u64 = std::thread::scope(|scope| {
         let workers: Vec<_> =
-            (0..threads).map(|_| scope.spawn(|| rounds(&log, round / threads, began))).collect();
+            (0..threads).map(|_| scope.spawn(|| load(&log, count / threads, began))).collect();
         workers.into_iter().map(|worker| worker.join().unwrap()).sum()
     });
     let took = began.elapsed();
@@ -59,13 +68,12 @@ fn measure(directory: &Path, durability: Durability, round: usize) {
     Journal::end(&*log, now());
     drop(log);
     let _ = std::fs::remove_dir_all(directory);
-    report(directory, durability, round, events, took, cpu, &metrics);
+    report(directory, durability, events, took, cpu, &metrics);
 }
 
 fn report(
     directory: &Path,
     durability: Durability,
-    round: usize,
     events: u64,
     took: Duration,
     cpu: Duration,
@@ -76,8 +84,7 @@ fn report(
     let bytes = metrics.bytes as f64 / events as f64;
     let bare = bare_file(directory, durability, (bytes * batch) as usize) * batch;
     println!(
-        "{:>6} {round:>6} {batch:>8.1} {rate:>10.0} {:>9.1} {:>9.0} {:>9.2} {bare:>11.0} {:>6.0}%",
-        format!("{durability:?}"),
+        "{batch:>8.1} {rate:>10.0} {:>9.1} {:>9.0} {:>9.2} {bare:>11.0} {:>7.0}%",
         metrics.commit_time.as_secs_f64() * 1e6 / metrics.commits as f64,
         metrics.commit_longest.as_secs_f64() * 1e6,
         cpu.as_secs_f64() * 1e6 / events as f64,
@@ -109,6 +116,35 @@ fn rounds(log: &Arc<Log>, round: usize, began: Instant) -> u64 {
             connections.iter().map(change).for_each(&hand);
             wait();
             events += round as u64;
+        }
+    }
+    events
+}
+
+/// Opens and closes connections, each as soon as what came before is kept; returns how many records.
+fn clients(log: &Arc<Log>, count: usize, began: Instant) -> u64 {
+    let (told, kept) = channel();
+    let hand = |record: Event, connection: Option<Arc<ConnectionFacts>>| {
+        let told = told.clone();
+        let then = move |result: Result<_, _>| {
+            result.unwrap();
+            told.send(connection).unwrap();
+        };
+        log.append(record, Box::new(then));
+    };
+    let open = || {
+        let connection = connection(log);
+        hand(opened(&connection), Some(connection));
+    };
+    (0..count).for_each(|_| open());
+    let (mut events, mut running) = (0, count);
+    while running > 0 {
+        let next = kept.recv().unwrap();
+        events += 1;
+        match next {
+            Some(connection) => hand(closed(&connection), None),
+            None if began.elapsed() < Duration::from_secs(SECONDS) => open(),
+            None => running -= 1,
         }
     }
     events

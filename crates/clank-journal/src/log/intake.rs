@@ -131,6 +131,14 @@ impl Intake {
         self.lock().is_closed = true;
     }
 
+    /// Lets more records come, for as long as `patience`.
+    pub(crate) fn gather(&self, patience: Duration) {
+        let queue = self.lock();
+        // nobody calls a writer that is not asleep, but who wants it to end
+        let is_running = |queue: &mut Queue| !queue.is_stopped && queue.work.commands.is_empty();
+        drop(self.wake.wait_timeout_while(queue, patience, is_running));
+    }
+
     /// Asks the writer to come to its end.
     pub(crate) fn stop(&self) {
         let mut queue = self.lock();
@@ -253,5 +261,9 @@ mod tests {
         assert_eq!(intake.take(Some(Duration::ZERO)).unwrap().handed.len(), 0);
         intake.poke();
         assert_eq!(intake.take(None).unwrap().handed.len(), 0);
+        // who gathers is woken by the end
+        intake.stop();
+        intake.gather(Duration::from_secs(600));
+        assert!(intake.take(None).is_none());
     }
 }

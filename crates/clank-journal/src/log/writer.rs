@@ -26,6 +26,9 @@ const RETRY: Duration = Duration::from_millis(250);
 /// How often old segments are looked for.
 pub(super) const RETENTION: Duration = Duration::from_secs(60);
 
+/// So many records make it likely that more are about to come.
+const SEVERAL: usize = 4;
+
 /// A moment, by both clocks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Now {
@@ -41,6 +44,8 @@ pub(crate) struct Writer {
     pub(super) options: Options,
     pub(super) appender: Appender,
     pub(super) staging: Staging,
+    /// When the last turn was, if that had several records.
+    busy: Option<Duration>,
     /// Records that are not staged yet.
     inbox: VecDeque<Handed>,
     /// Bytes of all segments.
@@ -100,6 +105,7 @@ impl Writer {
             options,
             appender,
             staging,
+            busy: None,
             inbox: VecDeque::new(),
             used: 0,
             run: None,
@@ -122,6 +128,7 @@ impl Writer {
         for (answer, why) in work.refused {
             self.shared.counters.refuse(answer, why);
         }
+        self.busy = (work.handed.len() >= SEVERAL).then_some(now.ticks);
         self.inbox = work.handed;
         self.blocked = self.blocked.filter(|blocked| now.ticks < blocked.until);
         self.write_all(now);
@@ -145,6 +152,12 @@ impl Writer {
         next.map(|at| at.max(until))
             .or(is_awaited.then_some(until))
             .map(|at| if is_awaited { until } else { at })
+    }
+
+    /// How long more records should be waited for.
+    pub(super) fn gathering(&self, ticks: Duration) -> Option<Duration> {
+        let gather = (self.options.durability == Durability::Fsync).then_some(self.options.gather)?;
+        (self.busy? + gather).checked_sub(ticks)
     }
 
     /// Writes all that there is, in batches.
@@ -329,6 +342,9 @@ pub(crate) fn run(mut writer: Writer) {
     let work = std::panic::AssertUnwindSafe(|| {
         loop {
             let patience = writer.deadline().map(|at| at.saturating_sub(began.elapsed()));
+            if let Some(patience) = writer.gathering(began.elapsed()) {
+                shared.intake.gather(patience);
+            }
             match shared.intake.take(patience) {
                 Some(work) => writer.turn(work, now()),
                 None => return,

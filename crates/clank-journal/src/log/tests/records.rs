@@ -1,10 +1,12 @@
 //! What is kept, what is refused, and what comes back.
 
+use std::time::Duration;
+
 use clank_core::cause::Cause;
 use clank_core::event::{Body, Change, Event, EventKind, PreviousRun};
 use clank_core::journal::{NotRecorded, Position};
 
-use super::super::{Kinds, Options};
+use super::super::{Durability, Kinds, Options};
 use super::rig::*;
 
 #[test]
@@ -149,4 +151,18 @@ fn a_log_is_read_piece_by_piece_from_any_position() {
         }
         assert_eq!(read, all[usize::try_from(from).unwrap()..], "{max_bytes} bytes from {from}");
     }
+}
+
+#[test]
+fn batches_are_gathered_where_several_records_come_at_once() {
+    let gathering = |options: Options, count: u32, passed: u64| {
+        let mut rig = Rig::begun(options);
+        rig.keep((0..count).map(|number| opened(number, "")));
+        rig.writer.gathering(Duration::from_micros(passed)).map(|left| left.as_micros())
+    };
+    assert_eq!(gathering(options(), 1, 0), None);
+    assert_eq!(gathering(options(), 10, 0), Some(500));
+    assert_eq!(gathering(options(), 10, 499), Some(1));
+    assert_eq!(gathering(options(), 10, 501), None);
+    assert_eq!(gathering(Options { durability: Durability::Os, ..options() }, 10, 0), None);
 }
