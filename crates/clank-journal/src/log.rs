@@ -149,6 +149,12 @@ impl Log {
         self.id
     }
 
+    /// Says how many bytes others keep beside the log, as delivery does its dead letters: they count
+    /// towards [`Options::max_bytes`] too.
+    pub fn charge(&self, bytes: u64) {
+        self.shared.set_others(bytes);
+    }
+
     /// What the log has done and holds.
     pub fn metrics(&self) -> Metrics {
         self.shared.counters.read()
@@ -308,7 +314,7 @@ fn open_writer(
     };
     let appender = appender.map_err(OpenError::io(directory))?;
     let end = Position::new(state.position);
-    let shared = Arc::new(Shared::new(directory.to_owned(), options.queue, segments, end));
+    let shared = Arc::new(Shared::new(directory.to_owned(), &options, segments, end));
     let are_users_told = options.kinds.has(EventKind::Online);
     let settled = Settled::new(are_users_told.then_some(options.user_grace));
     let staging = Staging::new(state.ledger, state.position, settled, options.max_bytes, options.minor_rate);

@@ -83,7 +83,9 @@ impl Batch {
 
     /// Takes the records, so that the batch can begin anew.
     pub(crate) fn take(&mut self) -> impl DoubleEndedIterator<Item = Staged> + use<> {
-        std::mem::take(&mut self.staged).into_iter()
+        // the next batch is likely to be as long
+        let next = Vec::with_capacity(self.staged.len());
+        std::mem::replace(&mut self.staged, next).into_iter()
     }
 
     /// Appends an entry; returns where it begins, and how long it is.

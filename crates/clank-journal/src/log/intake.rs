@@ -9,6 +9,8 @@ use std::time::Duration;
 use clank_core::event::{Event, EventKind, Origin, Timestamp};
 use clank_core::journal::{Begun, CannotBegin, NotRecorded, Position, Then};
 
+use super::options::Kinds;
+
 /// What was asked to be done with a record's fate. It is told exactly once, also if the writer dies.
 pub(crate) struct Answer(Option<Then>);
 
@@ -78,6 +80,8 @@ pub(crate) struct Intake {
     wake: Condvar,
     /// How many records may wait that can be refused.
     most: usize,
+    /// What is kept at all.
+    kinds: Kinds,
     /// Something other than the queue wants a turn.
     poked: AtomicBool,
 }
@@ -90,9 +94,9 @@ struct Queue {
 }
 
 impl Intake {
-    pub(crate) fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize, kinds: Kinds) -> Self {
         let queue = Queue { work: Work::default(), is_closed: false, is_stopped: false, is_asleep: false };
-        Self { queue: Mutex::new(queue), wake: Condvar::new(), most, poked: AtomicBool::new(false) }
+        Self { queue: Mutex::new(queue), wake: Condvar::new(), most, kinds, poked: AtomicBool::new(false) }
     }
 
     /// Hands a record over, or refuses it.
@@ -102,6 +106,8 @@ impl Intake {
         let mut queue = self.lock();
         let refusal = if queue.is_closed {
             Some(NotRecorded::Closed)
+        } else if !self.kinds.has(kind) {
+            Some(NotRecorded::Shed)
         } else if queue.work.handed.len() >= self.most {
             refusal_when_full(kind)
         } else {
@@ -211,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_full_queue_refuses_all_but_ends() {
-        let intake = Intake::new(2);
+        let intake = Intake::new(2, Kinds::default());
         let (told, results) = channel();
         let hand = |number: u32, record: Event| {
             let told = told.clone();
@@ -233,8 +239,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_kept_is_not_taken() {
+        let intake = Intake::new(2, Kinds::LEAST);
+        intake.hand(rejected(1), Box::new(|result| assert_eq!(result, Err(NotRecorded::Shed))));
+        let work = intake.take(None).unwrap();
+        let refused: Vec<NotRecorded> = work.refused.iter().map(|(_, why)| *why).collect();
+        assert_eq!((work.handed.len(), refused), (0, vec![NotRecorded::Shed]));
+        work.refused.into_iter().for_each(|(answer, why)| answer.give(Err(why)));
+    }
+
+    #[test]
     fn every_record_is_answered_whatever_happens() {
-        let intake = Intake::new(9);
+        let intake = Intake::new(9, Kinds::default());
         let (told, results) = channel();
         let hand = || {
             let told = told.clone();
@@ -257,7 +273,7 @@ mod tests {
 
     #[test]
     fn time_and_pokes_wake_the_writer() {
-        let intake = Intake::new(9);
+        let intake = Intake::new(9, Kinds::default());
         assert_eq!(intake.take(Some(Duration::ZERO)).unwrap().handed.len(), 0);
         intake.poke();
         assert_eq!(intake.take(None).unwrap().handed.len(), 0);

@@ -227,6 +227,13 @@ impl Reader {
         while let Some(whole) = entries.next(end, MOST).map_err(io)? {
             segment.add(&whole.head, whole.offset, entries.offset);
         }
-        Ok(())
+        match length {
+            Some(length) if segment.length < length => Err(OpenError::Damaged {
+                file: path,
+                offset: segment.length,
+                what: "a record cannot be read, and good ones follow",
+            }),
+            _ => Ok(()),
+        }
     }
 }

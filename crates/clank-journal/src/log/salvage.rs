@@ -1,6 +1,6 @@
 //! What can be saved of a damaged log.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -79,11 +79,13 @@ pub(crate) fn plan(directory: &Path) -> Result<Plan, OpenError> {
     let (Some(first), Some(last)) = (numbers.first().copied(), numbers.last().copied()) else {
         return Ok(Plan::default());
     };
-    let mut headers = HashMap::new();
+    let mut headers = BTreeMap::new();
     for number in &numbers {
         headers.extend(segments::read_header(directory, *number)?.map(|header| (*number, header)));
     }
-    let mut plan = Plan { journal: headers.values().next().map(|header| header.journal), ..Plan::default() };
+    // the last name counts
+    let journal = headers.values().next_back().map(|header| header.journal);
+    let mut plan = Plan { journal, ..Plan::default() };
     for number in first..=last {
         let file = segments::path(directory, number);
         let header = headers.get(&number);

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::ids::Ids;
 use super::intake::Intake;
 use super::metrics::Counters;
+use super::options::Options;
 use super::segments::Segment;
 
 /// What the writer and everybody else share.
@@ -27,14 +28,16 @@ pub(crate) struct Shared {
     /// Where the oldest sealed segment ends; the writer wants to hear when that is released.
     wanted: AtomicU64,
     dropped: AtomicU64,
+    /// Bytes that others keep in the directory.
+    others: AtomicU64,
 }
 
 impl Shared {
-    pub(crate) fn new(directory: PathBuf, queue: usize, segments: Vec<Segment>, end: Position) -> Self {
+    pub(crate) fn new(directory: PathBuf, options: &Options, segments: Vec<Segment>, end: Position) -> Self {
         let dropped = segments.first().map_or(0, |segment| segment.first - 1);
         Self {
             directory,
-            intake: Intake::new(queue),
+            intake: Intake::new(options.queue, options.kinds),
             ids: Ids::default(),
             counters: Counters::default(),
             end: watch::Sender::new(end),
@@ -42,6 +45,7 @@ impl Shared {
             released: AtomicU64::new(0),
             wanted: AtomicU64::new(u64::MAX),
             dropped: AtomicU64::new(dropped),
+            others: AtomicU64::new(0),
         }
     }
 
@@ -55,6 +59,15 @@ impl Shared {
 
     pub(crate) fn dropped(&self) -> Position {
         Position::new(self.dropped.load(Ordering::Acquire))
+    }
+
+    /// Bytes that others keep in the directory.
+    pub(crate) fn others(&self) -> u64 {
+        self.others.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_others(&self, bytes: u64) {
+        self.others.store(bytes, Ordering::Relaxed);
     }
 
     pub(crate) fn set_dropped(&self, position: u64) {

@@ -178,7 +178,8 @@ impl Writer {
     }
 
     pub(super) fn begin_batch(&mut self) {
-        self.staging.begin(self.appender.number(), self.appender.durable(), self.used);
+        let used = self.used + self.shared.others();
+        self.staging.begin(self.appender.number(), self.appender.durable(), used);
     }
 
     /// Stages what there is.
@@ -202,7 +203,10 @@ impl Writer {
         }
         if self.is_beating() && now.ticks >= self.due.heartbeat {
             self.due.heartbeat = now.ticks + HEARTBEAT;
-            self.staging.note(Note::Heartbeat, &Heartbeat { time: now.time });
+            // what is reserved for the ends of connections is not spent on this
+            if self.staging.room().fits(0) {
+                self.staging.note(Note::Heartbeat, &Heartbeat { time: now.time });
+            }
         }
     }
 

@@ -189,6 +189,24 @@ fn come_and_go(batch: u32) -> impl Iterator<Item = Event> {
 }
 
 #[test]
+fn a_full_log_says_no_more_than_it_has_to() {
+    let mut rig = Rig::begun(Options { max_bytes: 1 << 20, ..options() });
+    rig.keep([opened(1, "")]);
+    rig.writer.shared.set_others(1 << 20);
+    let before = rig.metrics().bytes;
+    for _ in 0..5 {
+        rig.pass(1_000);
+        assert!(rig.writer.deadline().is_some_and(|at| at <= rig.now.ticks));
+        rig.turn([]);
+    }
+    assert_eq!(results(&rig.turn([opened(2, "")])), [Err(Full)]);
+    assert_eq!(rig.metrics().bytes, before);
+    rig.keep([closed(1, "")]);
+    rig.writer.shared.set_others(0);
+    rig.keep([opened(2, "")]);
+}
+
+#[test]
 fn what_nobody_needs_makes_room() {
     let mut rig = Rig::begun(Options { max_bytes: 1 << 20, ..options() });
     rig.keep([opened(0, "")]);

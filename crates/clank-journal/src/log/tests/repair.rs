@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clank_core::event::Gap;
 use proptest::prelude::*;
 
-use super::super::{Damage, Durability, OpenError, Options, Report, check, repair};
+use super::super::{Damage, Durability, OpenError, Options, Reader, Report, check, repair};
 use super::rig::*;
 
 /// A log of several segments: connections that open and close, a batch each, and one that stays open.
@@ -75,6 +75,7 @@ fn a_bad_record_becomes_a_gap() {
     drop(rig);
     let bad = fs::read(&file).unwrap()[from..to].to_vec();
     change(&file, |bytes| bytes[from + 60] ^= 1);
+    assert!(matches!(Reader::open(directory.path()), Err(OpenError::Damaged { .. })));
     let bad = [&bad[..60], &[bad[60] ^ 1], &bad[61..]].concat();
 
     let (report, mut rig) = repaired(&directory);
