@@ -12,8 +12,10 @@ use super::cx::Cx;
 use super::job::Failed;
 
 impl Conn {
-    /// Closes it at `at`, as the server shuts down.
+    /// Closes it at `at`, as the server shuts down, unless an earlier time was said: the order that
+    /// hastens may come while listeners are told of the first, which is then carried out behind it.
     pub(crate) fn drain_at(&mut self, at: u64, cx: &mut Cx) {
+        let at = self.drain_at.map_or(at, |before| before.min(at));
         self.drain_at = Some(at);
         self.schedule(at, cx);
     }
@@ -100,5 +102,41 @@ impl Conn {
             self.on_job_failed(running.job, Failed::TimedOut, cx);
         }
         self.lane.deadline()
+    }
+}
+
+#[cfg(all(test, not(feature = "shuttle")))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use clank_core::event::RequestFacts;
+    use clank_core::limits::Limits;
+
+    use super::*;
+    use crate::runtime::admitted::Admitted;
+    use crate::runtime::conn::Accepted;
+    use crate::runtime::fixtures::{self, Letters};
+    use crate::runtime::slots::Token;
+    use crate::runtime::transport::Transport;
+
+    #[tokio::test]
+    async fn an_order_to_go_is_not_put_off_by_one_that_arrives_later() {
+        let engine = fixtures::engine(Limits::DEFAULT);
+        let mut cx = Cx::new(engine.clone(), Letters::new().mailbox, 0);
+        let accepted = Accepted {
+            names: engine.name(),
+            facts: RequestFacts::default(),
+            identity: None,
+            attributes: serde_json::Map::new(),
+            wamp1: true,
+            deflate: None,
+            place: Admitted::take(&engine, None).unwrap(),
+        };
+        let token = Token::from_mio(mio::Token(0));
+        let mut conn = Conn::open(accepted, token, Transport::Gone, None, &mut cx);
+        conn.drain_at(cx.now, &mut cx);
+        conn.drain_at(cx.now + 60_000, &mut cx);
+        conn.check(&mut cx);
+        assert!(!conn.peer.is_open());
     }
 }
