@@ -45,7 +45,7 @@ pub use filter::Filter;
 pub use options::{InvalidSinkName, OnPoison, SinkName, SinkOptions};
 pub use pace::Pace;
 pub use record::{Delivery, Missing};
-pub use runner::{Refused, ReplayFrom};
+pub use runner::{Refused, ReplayFrom, new_origin};
 pub use scheduler::ReplayProgress;
 pub use sink::{AnySink, Outcome, Sink, Verdict};
 pub use status::{Retried, SinkStatus};

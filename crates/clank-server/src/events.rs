@@ -4,11 +4,12 @@
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use clank::{EventKind, RunId, Timestamp};
-use clank_core::event::Origin;
-use clank_journal::delivery::{self, AnySink, Backoff, Dispatcher, Filter, Pace, SinkConfig, SinkOptions};
+use clank::{EventKind, RunId};
+use clank_journal::delivery::{
+    self, AnySink, Backoff, Dispatcher, Filter, Pace, SinkConfig, SinkOptions, new_origin,
+};
 use clank_journal::log::{self, Kinds, Log};
 use clank_journal::sinks::{Answers, CommandOptions, CommandSink, FileOptions, FileSink};
 
@@ -41,10 +42,8 @@ impl Events {
         let directory = settings.journal.path.path();
         let log = Arc::new(Log::open(directory, options(settings))?);
         tracing::info!(journal = %log.id(), directory = %directory.display(), "the journal is open");
-        let mut random = [0; 10];
-        getrandom::fill(&mut random).map_err(|error| clank::Error::new(error.to_string()))?;
-        let run = RunId::new(Timestamp::from(SystemTime::now()).unix_millis(), &random);
-        let origin = Origin { node: settings.server.node.clone(), run };
+        let origin = new_origin(settings.server.node.clone())?;
+        let run = origin.run;
         let sinks = settings.sinks.iter().map(|(name, sink)| config(name, sink));
         let sinks = sinks.collect::<clank::Result<Vec<_>>>()?;
         let dispatcher = Dispatcher::start(Arc::clone(&log) as _, directory, origin, sinks).await?;

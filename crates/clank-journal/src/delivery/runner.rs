@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use clank_core::event::{Body, Event, Gap, Origin, Timestamp};
+use clank_core::id::{NodeId, RunId};
 use clank_core::journal::Position;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
@@ -267,6 +268,17 @@ impl Runner {
 
 pub(super) fn now() -> Now {
     Now { at: Instant::now().into_std(), wall: Timestamp::from(SystemTime::now()) }
+}
+
+/// A new run of a node, for a program that opens a journal before its server starts: the server is
+/// told of it too.
+///
+/// # Errors
+/// When the system has no random bytes.
+pub fn new_origin(node: NodeId) -> io::Result<Origin> {
+    let mut bytes = [0; 10];
+    getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(Origin { node, run: RunId::new(now().wall.unix_millis(), &bytes) })
 }
 
 pub(super) fn random() -> io::Result<u64> {

@@ -194,3 +194,29 @@ fn beside_axum_one_port_serves_both() {
     });
     assert_eq!(ended, "");
 }
+
+#[test]
+fn what_was_open_when_it_was_killed_is_told_when_it_starts_again() {
+    let data =
+        std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("durable-{}", std::process::id()));
+    _ = std::fs::remove_dir_all(&data);
+    let arguments = ["--data", data.to_str().unwrap()];
+    let mut example = Example::start_with("durable", &arguments);
+    let _client = Client::connect(&example);
+    assert_eq!([example.line(), example.line()], ["clank.server.launched", "1 clank.client.connected"]);
+    example.kill();
+    let mut example = Example::start_with("durable", &arguments);
+    // What was told before may be told again: the listener is known to have heard it a little later.
+    let mut line = example.line();
+    while line != "1 clank.client.disconnected" {
+        assert!(["clank.server.launched", "1 clank.client.connected"].contains(&line.as_str()), "{line}");
+        line = example.line();
+    }
+    assert_eq!(example.line(), "clank.server.launched");
+    let client = Client::connect(&example);
+    assert!(example.line().ends_with(" clank.client.connected"));
+    client.close();
+    assert!(example.line().ends_with(" clank.client.disconnected"));
+    example.interrupt();
+    std::fs::remove_dir_all(&data).unwrap();
+}

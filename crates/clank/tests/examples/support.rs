@@ -19,27 +19,45 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Example {
     process: Child,
     stdout: BufReader<ChildStdout>,
-    /// Its first line of standard output.
+    /// Where it listens, as it says itself.
     pub(crate) first_line: String,
+    /// What it had said before.
+    early: std::collections::VecDeque<String>,
     pub(crate) address: SocketAddr,
 }
 
 impl Example {
     /// Starts an example on a free port.
     pub(crate) fn start(name: &str) -> Self {
+        Self::start_with(name, &[])
+    }
+
+    /// The same with more arguments.
+    pub(crate) fn start_with(name: &str, arguments: &[&str]) -> Self {
         let program = examples().join(name);
-        let spawned = Command::new(&program).args(["--port", "0"]).stdout(Stdio::piped()).spawn();
+        let spawned =
+            Command::new(&program).args(["--port", "0"]).args(arguments).stdout(Stdio::piped()).spawn();
         let mut process = spawned.unwrap_or_else(|error| panic!("{}: {error}", program.display()));
         let mut stdout = BufReader::new(process.stdout.take().unwrap());
-        let first_line = read_line(&mut stdout);
+        let mut early = std::collections::VecDeque::new();
+        let mut first_line = read_line(&mut stdout);
+        while !first_line.contains("://") {
+            early.push_back(std::mem::replace(&mut first_line, read_line(&mut stdout)));
+        }
         let (_, address) = first_line.rsplit_once("://").unwrap_or_else(|| panic!("{first_line}"));
         let address = address.parse().unwrap();
-        Self { process, stdout, first_line, address }
+        Self { process, stdout, first_line, early, address }
     }
 
     /// The next line of its standard output.
     pub(crate) fn line(&mut self) -> String {
-        read_line(&mut self.stdout)
+        self.early.pop_front().unwrap_or_else(|| read_line(&mut self.stdout))
+    }
+
+    /// Ends it as nothing can be done against.
+    pub(crate) fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
     }
 
     /// Ends it as Ctrl-C does, and returns what it still had to say.
