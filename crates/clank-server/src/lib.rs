@@ -10,6 +10,7 @@
 //! - [`output`]: lines written by a thread of their own, so that a blocked
 //!   reader blocks nothing else
 //! - `remote`: what can be asked of a running server
+//! - `search`, `shown`: events looked for, and what is shown of the journal
 //! - `serve`: the server, put together from its settings
 //! - [`logging`]: logs on standard error
 
@@ -21,6 +22,8 @@ mod events;
 pub mod logging;
 pub mod output;
 mod remote;
+mod search;
 mod serve;
+mod shown;
 mod sinks;
 mod webhook;
