@@ -7,6 +7,7 @@
 //! - [`cli`]: the command line
 //! - [`config`]: settings, where they come from, and their reference
 //! - [`console`]: a lifecycle event as a line of standard output
+//! - `operate`: the journal and its sinks, looked after
 //! - [`output`]: lines written by a thread of their own, so that a blocked
 //!   reader blocks nothing else
 //! - `remote`: what can be asked of a running server
@@ -20,6 +21,7 @@ pub mod config;
 pub mod console;
 mod events;
 pub mod logging;
+mod operate;
 pub mod output;
 mod remote;
 mod search;
