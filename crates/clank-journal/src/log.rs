@@ -70,7 +70,7 @@ use crate::source::{Entry, Source};
 use appender::{Appender, Place};
 use disk::{Disk, RealDisk};
 use intake::{Command, OpenConnections};
-use lock::DirectoryLock;
+pub(crate) use lock::DirectoryLock;
 use recovery::Recovered;
 use settled::Settled;
 use shared::Shared;

@@ -1,67 +1,61 @@
 //! The way back in: an HTTP API, by which the application's other programs reach the server.
 //!
-//! It is off unless it has an address, which is its own. It runs on the program's main thread, and
-//! reaches the server as every program does, by a [`Handle`]: no socket waits for it.
+//! It is off unless it has an address, which is its own; where there is a journal, it is also on a
+//! socket in the journal's directory. It runs on the program's main thread, and reaches the server as
+//! every program does, by a [`Handle`]: no socket waits for it.
 //!
 //! ```text
 //! Door (listens) -> serve (token, route, body, key) -+-> list: what is there
 //!                                                    +-> command: publish, call, send, disconnect
+//!                                                    +-> journal: sinks, dead letters, events
+//!                                                    +-> order: retry, drop, replay, remove
 //! ```
 //!
+//! - `listen`: its sockets; `control`: the one in the journal's directory
 //! - `problem`: what is wrong, as RFC 9457 has it; `respond`: what is answered
 //! - `access`: tokens; `route`: which requests there are; `request`: what one says
 //! - `command`: what changes something; `list`: what can be asked
+//! - `journal`: what can be asked of the journal and its sinks; `order`: what the sinks can be told
+//! - `metrics`: numbers for who watches
 //! - `idempotency`: requests that come again
 
 mod access;
 mod command;
+mod control;
 mod idempotency;
+mod journal;
 mod list;
+mod listen;
+mod metrics;
+mod order;
 mod problem;
 mod request;
 mod respond;
 mod route;
 mod serve;
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clank::Handle;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
 
+pub(crate) use control::{Control, connect};
 pub use problem::ProblemKind;
 
 use crate::config::{ApiSettings, Tokens};
-use problem::Problem;
-use respond::Answer;
+use crate::events::Access;
+use listen::{Listener, accept, listen_patiently};
 use serve::Api;
 
 /// The description of the API, OpenAPI 3.1.
 pub const OPENAPI: &str = include_str!("../assets/openapi.json");
 
-/// How long a connection may take to send a request's headers, or may be silent between requests.
-const HEADERS: Duration = Duration::from_secs(10);
-/// Bytes of the longest request line and headers.
-const HEADER_BYTES: usize = 16 * 1024;
-/// Headers of a request.
-const HEADER_COUNT: usize = 64;
 /// How long the body of a request that is refused may take to pass.
 const DISCARD: Duration = Duration::from_secs(2);
-/// Connections beyond the most that are told so; further ones are closed without a word.
-const TOLD: usize = 32;
-/// How long an address that is taken is tried for.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// Time between two tries.
-const BREATH: Duration = Duration::from_millis(50);
 
 /// Why the API can't be there.
 #[derive(Debug, thiserror::Error)]
@@ -128,12 +122,17 @@ impl Door {
         Ok(Some(Self { listener, address, tokens, settings: settings.clone() }))
     }
 
-    /// Lets requests reach the server.
+    /// Lets requests reach the server, which has no journal.
     pub fn serve(self, clank: Handle) -> Serving {
+        self.serve_with(clank, None)
+    }
+
+    /// Lets requests reach the server and its journal.
+    pub(crate) fn serve_with(self, clank: Handle, journal: Option<Access>) -> Serving {
         let Self { listener, address, tokens, settings } = self;
         tracing::info!(tokens = tokens.iter().count(), "the API listens on http://{address}");
-        let api = Arc::new(Api::new(clank, &settings, tokens));
-        let accepting = tokio::spawn(accept(listener, api, settings.connections.count()));
+        let api = Arc::new(Api::new(clank, journal, &settings, Some(tokens)));
+        let accepting = tokio::spawn(accept(Listener::Tcp(listener), api, settings.connections.count()));
         Serving { address, accepting }
     }
 }
@@ -149,76 +148,4 @@ impl Drop for Serving {
     fn drop(&mut self) {
         self.accepting.abort();
     }
-}
-
-/// Listens on an address; one that is taken is tried for a while, because a process that was
-/// killed may hold it for a moment.
-async fn listen_patiently(address: &str) -> io::Result<TcpListener> {
-    let begun = Instant::now();
-    loop {
-        match TcpListener::bind(address).await {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse && begun.elapsed() < PATIENCE => {
-                breathe().await;
-            }
-            result => return result,
-        }
-    }
-}
-
-/// Waits for a moment where nothing tells when the system can give what it has not.
-async fn breathe() {
-    _ = timeout(BREATH, std::future::pending::<()>()).await;
-}
-
-/// Lets connections in, up to `most`.
-async fn accept(listener: TcpListener, api: Arc<Api>, most: usize) {
-    let (places, told) = (Arc::new(Semaphore::new(most)), Arc::new(Semaphore::new(TOLD)));
-    loop {
-        let socket = match listener.accept().await {
-            Ok((socket, _)) => socket,
-            Err(error) => {
-                tracing::warn!(%error, "the API can't accept a connection");
-                breathe().await;
-                continue;
-            }
-        };
-        // A response leaves in one write; waiting to join it with another would delay it.
-        _ = socket.set_nodelay(true);
-        if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
-            tokio::spawn(serve(socket, Arc::clone(&api), place));
-        } else if let Ok(place) = Arc::clone(&told).try_acquire_owned() {
-            tokio::spawn(refuse(socket, place));
-        }
-    }
-}
-
-fn http() -> http1::Builder {
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(HEADERS)
-        .max_buf_size(HEADER_BYTES)
-        .max_headers(HEADER_COUNT);
-    http
-}
-
-async fn serve(socket: TcpStream, api: Arc<Api>, _place: OwnedSemaphorePermit) {
-    let answer = service_fn(|request| {
-        let api = Arc::clone(&api);
-        async move { Ok::<_, Infallible>(api.answer(request).await) }
-    });
-    if let Err(error) = http().serve_connection(TokioIo::new(socket), answer).await {
-        tracing::debug!(%error, "a connection to the API ended");
-    }
-}
-
-/// Answers one request with 503, whatever it asks for.
-async fn refuse(socket: TcpStream, _place: OwnedSemaphorePermit) {
-    let answer = service_fn(|_| async {
-        let detail = "try again in a second; api.connections says how many there may be";
-        let problem = Problem::new(ProblemKind::TooManyConnections, detail).header("retry-after", "1");
-        Ok::<_, Infallible>(Answer::from(problem).into_response(false))
-    });
-    let mut http = http();
-    http.keep_alive(false);
-    _ = timeout(DISCARD, http.serve_connection(TokioIo::new(socket), answer)).await;
 }

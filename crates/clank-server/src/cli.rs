@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config, Flag, Problem, reference};
-use crate::remote;
+use crate::{operate, remote};
 
 /// A real-time application server: WebSockets, WAMP, and lifecycle events.
 #[derive(Debug, Parser)]
@@ -33,6 +33,15 @@ enum Command {
     Connections(remote::Connections),
     /// Close a connection of a running server, or all of a user.
     Disconnect(remote::Disconnect),
+    /// Look after the sinks of lifecycle events.
+    #[command(subcommand)]
+    Sinks(operate::Sinks),
+    /// Look at lifecycle events, and send them again.
+    #[command(subcommand)]
+    Events(operate::Events),
+    /// Look after the journal.
+    #[command(subcommand)]
+    Journal(operate::JournalCommand),
     /// Renew the parts of the documentation that are written from the source.
     #[command(hide = true)]
     Reference {
@@ -98,6 +107,9 @@ pub fn run() -> ExitCode {
         Command::Call(call) => call.run(),
         Command::Connections(connections) => connections.run(),
         Command::Disconnect(disconnect) => disconnect.run(),
+        Command::Sinks(sinks) => sinks.run(),
+        Command::Events(events) => events.run(),
+        Command::Journal(journal) => journal.run(),
         Command::Reference { docs } => renew_reference(&docs),
     }
 }

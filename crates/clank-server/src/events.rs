@@ -27,7 +27,14 @@ const LANDING: Duration = Duration::from_secs(2);
 pub(crate) struct Events {
     pub log: Arc<Log>,
     pub run: RunId,
-    dispatcher: Dispatcher,
+    dispatcher: Arc<Dispatcher>,
+}
+
+/// The same for those who ask, and give orders.
+#[derive(Clone)]
+pub(crate) struct Access {
+    pub log: Arc<Log>,
+    pub dispatcher: Arc<Dispatcher>,
 }
 
 impl Events {
@@ -47,12 +54,16 @@ impl Events {
         let sinks = settings.sinks.iter().map(|(name, sink)| config(name, sink));
         let sinks = sinks.collect::<clank::Result<Vec<_>>>()?;
         let dispatcher = Dispatcher::start(Arc::clone(&log) as _, directory, origin, sinks).await?;
-        Ok(Some(Self { log, run, dispatcher }))
+        Ok(Some(Self { log, run, dispatcher: Arc::new(dispatcher) }))
+    }
+
+    pub(crate) fn access(&self) -> Access {
+        Access { log: Arc::clone(&self.log), dispatcher: Arc::clone(&self.dispatcher) }
     }
 
     /// Ends delivery; what is not delivered waits for the next start.
     pub(crate) async fn close(self) {
-        self.dispatcher.stop(LANDING).await;
+        self.dispatcher.close(LANDING).await;
     }
 }
 

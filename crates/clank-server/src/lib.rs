@@ -7,9 +7,11 @@
 //! - [`cli`]: the command line
 //! - [`config`]: settings, where they come from, and their reference
 //! - [`console`]: a lifecycle event as a line of standard output
+//! - `operate`: the journal and its sinks, looked after
 //! - [`output`]: lines written by a thread of their own, so that a blocked
 //!   reader blocks nothing else
 //! - `remote`: what can be asked of a running server
+//! - `search`, `shown`: events looked for, and what is shown of the journal
 //! - `serve`: the server, put together from its settings
 //! - [`logging`]: logs on standard error
 
@@ -19,8 +21,11 @@ pub mod config;
 pub mod console;
 mod events;
 pub mod logging;
+mod operate;
 pub mod output;
 mod remote;
+mod search;
 mod serve;
+mod shown;
 mod sinks;
 mod webhook;

@@ -14,19 +14,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use self::http::{Answer, Target};
+pub(crate) use self::http::{Answer, Target};
 use crate::api::read_tokens;
 use crate::cli::{File, complain};
 use crate::config::{self, ApiListen};
 
 /// What the server did not do, or what it could not be asked.
-const FAILED: u8 = 1;
+pub(crate) const FAILED: u8 = 1;
 /// The command line is wrong.
 const USAGE: u8 = 2;
 /// No server was reached.
 const UNREACHED: u8 = 3;
 /// How much longer than `api.timeout` the answer may take.
-const GRACE: Duration = Duration::from_secs(5);
+pub(crate) const GRACE: Duration = Duration::from_secs(5);
 
 /// Where the API is, and how its answers are printed.
 #[derive(Debug, Args)]
@@ -110,22 +110,23 @@ pub(crate) struct Disconnect {
 }
 
 /// Why a command has not done what it should, and its exit code.
-struct Failure {
-    code: u8,
-    lines: Vec<String>,
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub code: u8,
+    pub lines: Vec<String>,
 }
 
 impl Failure {
-    fn new(code: u8, message: impl std::fmt::Display) -> Self {
+    pub(crate) fn new(code: u8, message: impl std::fmt::Display) -> Self {
         Self { code, lines: vec![format!("error: {message}")] }
     }
 
     /// The server can't be asked as things are configured.
-    fn unusable(message: impl std::fmt::Display) -> Self {
+    pub(crate) fn unusable(message: impl std::fmt::Display) -> Self {
         Self::new(FAILED, message)
     }
 
-    fn unreached(message: impl std::fmt::Display) -> Self {
+    pub(crate) fn unreached(message: impl std::fmt::Display) -> Self {
         Self::new(UNREACHED, message)
     }
 }
@@ -235,22 +236,7 @@ impl Reach {
     /// What the API answers, if it does what is asked. It is kept as it came: numbers and the order
     /// of members are the application's.
     async fn ask(&self, method: Method, path: &str, body: Option<String>) -> Result<Box<RawValue>, Failure> {
-        let Answer { status, body } = self.target()?.ask(method, path, body).await?;
-        match status {
-            StatusCode::OK => Ok(body),
-            StatusCode::UNAUTHORIZED => Err(Failure::unusable(
-                "the API knows no such token: give one that the server has in api.tokens",
-            )),
-            _ => {
-                if self.json {
-                    print(body.get())?;
-                }
-                let problem: Value = serde_json::from_str(body.get()).map_err(Failure::unusable)?;
-                let words =
-                    |name: &str| problem[name].as_str().unwrap_or_default().escape_debug().to_string();
-                Err(Failure::unusable(format!("{} {}", words("title"), words("detail"))))
-            }
-        }
+        self.target()?.ask(method, path, body).await?.judge(self.json)
     }
 
     fn target(&self) -> Result<Target, Failure> {
@@ -294,13 +280,39 @@ impl Reach {
     }
 }
 
-/// Writes a line to standard output. A reader that has gone away has read enough.
-fn print(line: &str) -> Result<(), Failure> {
-    match writeln!(std::io::stdout(), "{line}") {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::unusable(format!("standard output: {error}")))
+impl Answer {
+    /// The body, if what was asked for is done. A problem is printed too where JSON is wanted.
+    pub(crate) fn judge(self, json: bool) -> Result<Box<RawValue>, Failure> {
+        let Self { status, body } = self;
+        match status {
+            StatusCode::OK => Ok(body),
+            StatusCode::UNAUTHORIZED => Err(Failure::unusable(
+                "the API knows no such token: give one that the server has in api.tokens",
+            )),
+            _ => {
+                if json {
+                    print(body.get())?;
+                }
+                let problem: Value = serde_json::from_str(body.get()).map_err(Failure::unusable)?;
+                let words =
+                    |name: &str| problem[name].as_str().unwrap_or_default().escape_debug().to_string();
+                Err(Failure::unusable(format!("{} {}", words("title"), words("detail"))))
+            }
         }
-        _ => Ok(()),
+    }
+}
+
+/// Writes a line to standard output. A reader that has gone away has read enough.
+pub(crate) fn print(line: &str) -> Result<(), Failure> {
+    is_read(line).map(drop)
+}
+
+/// Writes a line to standard output, and says whether anybody reads there.
+pub(crate) fn is_read(line: &str) -> Result<bool, Failure> {
+    match writeln!(std::io::stdout(), "{line}") {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::unusable(format!("standard output: {error}"))),
     }
 }
 
@@ -340,12 +352,12 @@ fn named(name: &str) -> Value {
     name.parse::<u64>().ok().filter(|_| name.len() != 14).map_or_else(|| name.into(), Value::from)
 }
 
-fn encode(text: &str) -> String {
+pub(crate) fn encode(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
 /// Runs a command to its end, and says what went wrong.
-fn finish(command: impl Future<Output = Result<(), Failure>>) -> ExitCode {
+pub(crate) fn finish(command: impl Future<Output = Result<(), Failure>>) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let done = runtime.map_err(Failure::unusable).and_then(|runtime| runtime.block_on(command));
     match done {

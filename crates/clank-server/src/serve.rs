@@ -8,7 +8,7 @@ use clank::{Builder, Clank, EventKind, Handle, ListenerOptions, Origins, Paths, 
 use clank_core::event::Body;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::api::Door;
+use crate::api::{Control, Door};
 use crate::cli::{Options, complain};
 use crate::config::{ConsoleFormat, OnConnectTimeout, ServerSettings, Settings, Workers};
 use crate::console;
@@ -53,9 +53,12 @@ async fn serve(settings: &Settings) -> clank::Result {
     let door = Door::open(&settings.api).await?;
     let events = Events::open(settings).await?;
     let server = build(settings, &stdout, events.as_ref())?.start()?;
-    let _api = door.map(|door| door.serve(server.handle()));
+    let access = events.as_ref().map(Events::access);
+    let _api = door.map(|door| door.serve_with(server.handle(), access.clone()));
+    let control = events.as_ref().and_then(|events| control(settings, server.handle(), events));
     tokio::spawn(signals.obey(server.handle()));
     server.wait().await;
+    drop(control);
     if let Some(events) = events {
         events.close().await;
     }
@@ -63,6 +66,14 @@ async fn serve(settings: &Settings) -> clank::Result {
     stdout.finish(limit);
     stderr.finish(limit);
     Ok(())
+}
+
+/// The API in the journal's directory. The server runs without it where the system refuses it.
+fn control(settings: &Settings, clank: Handle, events: &Events) -> Option<Control> {
+    let directory = settings.journal.path.path();
+    let control = Control::serve(directory, clank, events.access(), &settings.api);
+    let refused = |error| tracing::warn!(%error, "commands can't reach the server by its journal");
+    control.map_err(refused).ok()
 }
 
 /// Takes as many descriptors as the system lets it: each client needs one, and the limit that a

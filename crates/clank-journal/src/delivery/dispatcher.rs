@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use clank_core::event::Origin;
+use clank_core::id::EventId;
 use clank_core::journal::Position;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::breaker::BreakerState;
 use super::cursors::Cursors;
 use super::feed::Feed;
 use super::options::{SinkName, SinkOptions};
@@ -171,25 +171,14 @@ impl Dispatcher {
     }
 
     fn idle_status(&self, sink: SinkName, cursor: Position) -> SinkStatus {
-        let dead = self.store.dead_total(&sink);
-        SinkStatus {
-            sink,
-            configured: false,
-            cursor,
-            lag_events: self.source.end().borrow().value().saturating_sub(cursor.value()),
-            lag: Duration::ZERO,
-            in_flight: 0,
-            retrying: 0,
-            tries: 0,
-            breaker: BreakerState::Closed,
-            dead_letters: dead.letters,
-            dead_letter_bytes: dead.bytes,
-            acked: 0,
-            redelivered: 0,
-            evicted: 0,
-            poisoned: 0,
-            replay: None,
-        }
+        let (end, dead) = (*self.source.end().borrow(), self.store.dead_total(&sink));
+        SinkStatus::idle(sink, cursor, end, dead)
+    }
+
+    /// Whether a sink is served; `None` if none of that name has been here.
+    pub fn is_configured(&self, sink: &SinkName) -> Option<bool> {
+        let is_served = self.orders(sink).is_some();
+        (is_served || self.cursors.of(sink).is_some()).then_some(is_served)
     }
 
     /// A sink's dead letters behind a position, at most so many.
@@ -204,6 +193,15 @@ impl Dispatcher {
     ) -> Result<Vec<DeadLetter>, Refused> {
         let (store, name) = (Arc::clone(&self.store), sink.clone());
         Ok(blocking(move || store.dead(&name, after, most)).await?)
+    }
+
+    /// Where a sink's dead letter of this event lies.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub async fn find_dead(&self, sink: &SinkName, id: EventId) -> Result<Option<Position>, Refused> {
+        let (store, name) = (Arc::clone(&self.store), sink.clone());
+        Ok(blocking(move || store.find_dead(&name, id)).await?)
     }
 
     /// Puts dead letters of a sink back, to be tried anew. A `connected` whose `disconnected` was
@@ -244,6 +242,11 @@ impl Dispatcher {
     /// Stops delivery: nothing new is begun, what is under way has until the deadline, and what all
     /// sinks have settled is written down. The backlog waits for the next start.
     pub async fn stop(self, deadline: Duration) {
+        self.close(deadline).await;
+    }
+
+    /// The same for one that others hold too: from then on they find no sink configured.
+    pub async fn close(&self, deadline: Duration) {
         self.keeper.abort();
         let running =
             self.running.lock().map(|mut running| std::mem::take(&mut *running)).unwrap_or_default();

@@ -57,7 +57,7 @@ impl Delivery {
 
     /// When it happened.
     pub fn time(&self) -> Option<Timestamp> {
-        Head::read(&self.entry.json).ok()?.time.parse().ok()
+        self.entry.time()
     }
 
     /// The record, parsed.

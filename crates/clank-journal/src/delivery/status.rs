@@ -7,6 +7,7 @@ use clank_core::journal::Position;
 use super::breaker::BreakerState;
 use super::options::SinkName;
 use super::scheduler::ReplayProgress;
+use super::store::Total;
 
 /// How a sink is doing.
 #[derive(Clone, Debug)]
@@ -46,6 +47,30 @@ pub struct SinkStatus {
     pub poisoned: u64,
     /// The last replay.
     pub replay: Option<ReplayProgress>,
+}
+
+impl SinkStatus {
+    /// That of a sink that is not served, in a journal that ends at `end`.
+    pub(super) fn idle(sink: SinkName, cursor: Position, end: Position, dead: Total) -> Self {
+        Self {
+            sink,
+            configured: false,
+            cursor,
+            lag_events: end.value().saturating_sub(cursor.value()),
+            lag: Duration::ZERO,
+            in_flight: 0,
+            retrying: 0,
+            tries: 0,
+            breaker: BreakerState::Closed,
+            dead_letters: dead.letters,
+            dead_letter_bytes: dead.bytes,
+            acked: 0,
+            redelivered: 0,
+            evicted: 0,
+            poisoned: 0,
+            replay: None,
+        }
+    }
 }
 
 /// What became of an order to put dead letters back.

@@ -31,7 +31,7 @@ use serde::de::DeserializeOwned;
 
 pub use letters::{DeadLetter, Letters};
 
-use self::letters::Total;
+pub(super) use self::letters::Total;
 use self::names::Names;
 use super::options::SinkName;
 use super::state::{Change, Changes, Kept, Lane, Progress, Row};
@@ -84,17 +84,9 @@ impl Store {
     pub(super) fn open(directory: &Path, origin: Origin) -> io::Result<Self> {
         fs::create_dir_all(directory)?;
         let path = directory.join(FILE);
-        let mut builder = Database::builder();
-        builder.set_cache_size(CACHE_BYTES);
-        let usable = builder.create(&path).map_err(redb::Error::from).and_then(|database| {
-            make_tables(&database)?;
-            Ok(database)
-        });
-        let database = match usable {
+        let database = match open_or_make(&path) {
             Ok(database) => database,
-            Err(redb::Error::DatabaseAlreadyOpen) => {
-                return Err(io::Error::new(io::ErrorKind::ResourceBusy, "delivery.redb is open elsewhere"));
-            }
+            Err(error @ redb::Error::DatabaseAlreadyOpen) => return Err(failed(error)),
             Err(error) => {
                 let aside = directory.join(format!("{FILE}.unreadable"));
                 tracing::error!(
@@ -102,11 +94,22 @@ impl Store {
                     "the state of all sinks cannot be read: it is put aside, and they begin at the oldest record"
                 );
                 fs::rename(&path, &aside)?;
-                let database = builder.create(&path).map_err(failed)?;
-                make_tables(&database).map_err(failed)?;
-                database
+                open_or_make(&path).map_err(failed)?
             }
         };
+        Self::new(database, directory, origin)
+    }
+
+    /// Opens the one that is there, whatever its state; `None` if there is none.
+    pub(super) fn open_existing(directory: &Path, origin: Origin) -> io::Result<Option<Self>> {
+        let path = directory.join(FILE);
+        if !path.try_exists()? {
+            return Ok(None);
+        }
+        Self::new(open_or_make(&path).map_err(failed)?, directory, origin).map(Some)
+    }
+
+    fn new(database: Database, directory: &Path, origin: Origin) -> io::Result<Self> {
         Ok(Self { database, names: Mutex::new(Names::open(directory)?), totals: Mutex::default(), origin })
     }
 
@@ -305,6 +308,12 @@ fn lanes_of(sink: &str) -> RangeInclusive<(&str, u8, u64, u64)> {
     (sink, 0, 0, 0)..=(sink, u8::MAX, u64::MAX, u64::MAX)
 }
 
+fn open_or_make(path: &Path) -> Result<Database, redb::Error> {
+    let database = Database::builder().set_cache_size(CACHE_BYTES).create(path)?;
+    make_tables(&database)?;
+    Ok(database)
+}
+
 fn make_tables(database: &Database) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
     transaction.open_table(SINKS)?;
@@ -380,6 +389,9 @@ fn poisoned() -> io::Error {
 fn failed(error: impl Into<redb::Error>) -> io::Error {
     match error.into() {
         redb::Error::Io(error) => error,
+        redb::Error::DatabaseAlreadyOpen => {
+            io::Error::new(io::ErrorKind::ResourceBusy, "delivery.redb is open elsewhere")
+        }
         other => io::Error::other(other),
     }
 }

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clank_core::event::{Body, Event, EventKind, Gap, Origin, Timestamp};
 use clank_core::id::{NodeId, RunId};
@@ -22,6 +22,9 @@ use super::segments;
 /// How many blocks of resource ids are passed over when notes of some may be lost: each block needs
 /// more records than a segment holds.
 const BLOCKS_PASSED: u64 = 16;
+
+/// The folder in a journal's directory for what cannot be read.
+const FOLDER: &str = "damaged";
 
 /// What was found in a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -121,6 +124,18 @@ fn gap(lost: Lost) -> Gap {
     Gap { from: lost.from, to: lost.to, count: lost.to - lost.from + 1 }
 }
 
+impl Damage {
+    /// Where a repair keeps the bytes of the stretch; `None` if it has none.
+    pub fn kept_in(&self, directory: &Path) -> Option<PathBuf> {
+        (self.length > 0).then(|| self.copy(directory))
+    }
+
+    fn copy(&self, directory: &Path) -> PathBuf {
+        let stem = self.file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        directory.join(FOLDER).join(format!("{stem}-{}.bin", self.offset))
+    }
+}
+
 /// Keeps a copy of what cannot be read.
 fn set_aside(directory: &Path, damage: &Damage) -> io::Result<()> {
     let Ok(length) = usize::try_from(damage.length) else { return Ok(()) };
@@ -132,10 +147,8 @@ fn set_aside(directory: &Path, damage: &Damage) -> io::Result<()> {
     let there = file.metadata()?.len().saturating_sub(damage.offset).min(damage.length);
     bytes.resize(usize::try_from(there).unwrap_or(length), 0);
     file.read_exact_at(&mut bytes, damage.offset)?;
-    let folder = directory.join("damaged");
-    fs::create_dir_all(&folder)?;
-    let stem = damage.file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-    let mut copy = File::create(folder.join(format!("{stem}-{}.bin", damage.offset)))?;
+    fs::create_dir_all(directory.join(FOLDER))?;
+    let mut copy = File::create(damage.copy(directory))?;
     copy.write_all(&bytes)?;
     copy.sync_all()
 }

@@ -8,7 +8,7 @@ use super::problem::{Problem, ProblemKind};
 use crate::config::{Token, Tokens};
 
 /// Which of the tokens a request has shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Caller(usize);
 
 /// Finds the token that a request shows, by RFC 6750, section 2.1.

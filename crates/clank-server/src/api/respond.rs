@@ -69,9 +69,11 @@ pub(super) fn json(value: &impl Serialize) -> Result<Box<RawValue>, Problem> {
 }
 
 /// A document that is not the answer to a command or a query.
-pub(super) fn document(media_type: &'static str, text: &'static str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
+pub(super) fn document(media_type: &'static str, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let text: Bytes = text.into();
+    let length = text.len().into();
+    let mut response = Response::new(Full::new(text));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-    response.headers_mut().insert(CONTENT_LENGTH, text.len().into());
+    response.headers_mut().insert(CONTENT_LENGTH, length);
     response
 }

@@ -7,7 +7,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::command::{Command, Disconnect, MOST, SendHere};
+use super::journal::{Question, SEARCH};
 use super::list;
+use super::order::Order;
 use super::problem::{Problem, ProblemKind};
 use super::request::{Parts, Query, parse};
 
@@ -26,6 +28,8 @@ pub(super) struct Route {
 pub(super) enum Action {
     /// Looks at what is there.
     Look(fn(&Handle, &Parts, &Query) -> Result<Box<RawValue>, Problem>),
+    /// Asks something about the journal.
+    Ask(fn(&Parts, &Query) -> Result<Question, Problem>),
     /// Changes something, as the body says, which is JSON.
     Post(fn(&Parts, &Bytes) -> Result<Work, Problem>),
     /// Ends something, as path and query say.
@@ -36,6 +40,7 @@ pub(super) enum Action {
 pub(super) enum Work {
     One(Command),
     Batch(Vec<Command>),
+    Order(Order),
 }
 
 const PAGED: &[&str] = &["limit", "cursor"];
@@ -53,7 +58,7 @@ pub(super) const ROUTES: &[Route] = &[
         list::count(clank, query)
     }),
     look("/v1/connections/{resource_id}", &[], |clank, parts, _| list::connection(clank, parts.only())),
-    delete("/v1/connections/{resource_id}", |parts, query| {
+    delete("/v1/connections/{resource_id}", CLOSING, |parts, query| {
         disconnect(Some(list::resource_id(parts.only())?), None, query)
     }),
     post("/v1/connections/{resource_id}/events", |parts, body| {
@@ -63,7 +68,7 @@ pub(super) const ROUTES: &[Route] = &[
     look("/v1/users/{identity}/connections", PAGED, |clank, parts, query| {
         list::connections_of(clank, parts.only(), query)
     }),
-    delete("/v1/users/{identity}/connections", |parts, query| {
+    delete("/v1/users/{identity}/connections", CLOSING, |parts, query| {
         disconnect(None, Some(parts.only().to_owned()), query)
     }),
     look("/v1/topics", &["prefix", "limit", "cursor"], |clank, _, query| list::topics(clank, query)),
@@ -72,6 +77,20 @@ pub(super) const ROUTES: &[Route] = &[
         list::members(clank, parts.only(), query)
     }),
     look("/v1/topics/{topic}/users", PAGED, |clank, parts, query| list::users(clank, parts.only(), query)),
+    ask("/v1/sinks", &[], |_, _| Ok(Question::Sinks)),
+    delete("/v1/sinks/{sink}", &[], |parts, _| Order::remove(parts.only()).map(Work::Order)),
+    ask("/v1/sinks/{sink}/dead-letters", PAGED, |parts, query| Question::dead_letters(parts.only(), query)),
+    delete("/v1/sinks/{sink}/dead-letters", &["id", "all"], |parts, query| {
+        Order::drop_dead(parts.only(), query).map(Work::Order)
+    }),
+    post("/v1/sinks/{sink}/dead-letters/retry", |parts, body| {
+        Order::retry(parts.only(), body).map(Work::Order)
+    }),
+    post("/v1/sinks/{sink}/replays", |parts, body| Order::replay(parts.only(), body).map(Work::Order)),
+    delete("/v1/sinks/{sink}/replays", &[], |parts, _| Order::cancel_replay(parts.only()).map(Work::Order)),
+    ask("/v1/events", SEARCH, |_, query| Question::events(query)),
+    ask("/v1/events/{id}", &[], |parts, _| Question::event(parts.only())),
+    ask("/v1/journal", &[], |_, _| Ok(Question::Journal)),
 ];
 
 const fn post(path: &'static str, read: fn(&Parts, &Bytes) -> Result<Work, Problem>) -> Route {
@@ -86,8 +105,27 @@ const fn look(
     Route { method: Method::GET, path, parameters, action: Action::Look(answer) }
 }
 
-const fn delete(path: &'static str, read: fn(&Parts, &Query) -> Result<Work, Problem>) -> Route {
-    Route { method: Method::DELETE, path, parameters: CLOSING, action: Action::Delete(read) }
+const fn ask(
+    path: &'static str,
+    parameters: &'static [&'static str],
+    read: fn(&Parts, &Query) -> Result<Question, Problem>,
+) -> Route {
+    Route { method: Method::GET, path, parameters, action: Action::Ask(read) }
+}
+
+const fn delete(
+    path: &'static str,
+    parameters: &'static [&'static str],
+    read: fn(&Parts, &Query) -> Result<Work, Problem>,
+) -> Route {
+    Route { method: Method::DELETE, path, parameters, action: Action::Delete(read) }
+}
+
+impl Route {
+    /// Whether there is nothing here without a journal.
+    pub(super) fn needs_journal(&self) -> bool {
+        ["/v1/sinks", "/v1/events", "/v1/journal"].iter().any(|folder| self.path.starts_with(folder))
+    }
 }
 
 fn batch(body: &Bytes) -> Result<Work, Problem> {
@@ -177,7 +215,9 @@ mod tests {
 
     #[test]
     fn the_description_has_every_route_and_no_other() {
-        let mut served = BTreeSet::from([("GET".to_owned(), "/openapi.json".to_owned(), Vec::new())]);
+        let texts = ["/openapi.json", "/metrics"];
+        let texts = texts.map(|path| ("GET".to_owned(), path.to_owned(), Vec::new()));
+        let mut served = BTreeSet::from(texts);
         for route in ROUTES {
             let open = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
             let path = open.map(|name| format!("path {name}"));

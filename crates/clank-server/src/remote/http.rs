@@ -1,5 +1,7 @@
 //! A request to the API of a running server.
 
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,27 +11,36 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde_json::value::RawValue;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Failure;
+use crate::api::connect;
 use crate::config::Token;
 
 /// How long the server may take to let a connection in.
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// Where the API is, and what it wants to see.
-pub(super) struct Target {
-    /// Host and port.
-    authority: String,
+pub(crate) struct Target {
+    place: Place,
     /// What stands before `/v1`, where a proxy has put it there.
     prefix: String,
-    token: Token,
+    token: Option<Token>,
     patience: Duration,
 }
 
+/// Where the API listens.
+enum Place {
+    /// At a host and port.
+    Tcp(String),
+    /// In the directory of the server's journal.
+    Control(PathBuf),
+}
+
 /// What the API answered.
-pub(super) struct Answer {
+pub(crate) struct Answer {
     pub status: StatusCode,
     pub body: Box<RawValue>,
 }
@@ -54,11 +65,17 @@ impl Target {
         }
         let port = authority.port_u16().unwrap_or(80);
         let (authority, prefix) = (format!("{}:{port}", authority.host()), uri.path().trim_end_matches('/'));
-        Ok(Self { authority, prefix: prefix.to_owned(), token, patience })
+        Ok(Self { place: Place::Tcp(authority), prefix: prefix.to_owned(), token: Some(token), patience })
+    }
+
+    /// The API in the directory of the server's journal.
+    pub(crate) fn control(directory: &Path, patience: Duration) -> Self {
+        let place = Place::Control(directory.to_owned());
+        Self { place, prefix: String::new(), token: None, patience }
     }
 
     /// Asks, and waits for the answer.
-    pub(super) async fn ask(
+    pub(crate) async fn ask(
         &self,
         method: Method,
         path: &str,
@@ -70,17 +87,39 @@ impl Target {
     }
 
     async fn exchange(&self, method: Method, path: &str, body: Option<String>) -> Result<Answer, Failure> {
-        let unreached = |error: &dyn std::fmt::Display| self.unreached(&error.to_string());
-        let connecting = timeout(CONNECT, TcpStream::connect(&self.authority)).await;
-        let socket = connecting.map_err(|error| unreached(&error))?.map_err(|error| unreached(&error))?;
+        let unreached = |error: &dyn Display| self.unreached(&error.to_string());
+        match &self.place {
+            Place::Tcp(authority) => {
+                let connecting = timeout(CONNECT, TcpStream::connect(authority)).await;
+                let socket =
+                    connecting.map_err(|error| unreached(&error))?.map_err(|error| unreached(&error))?;
+                self.send(socket, authority, method, path, body).await
+            }
+            Place::Control(directory) => {
+                let socket = connect(directory).await.map_err(|error| unreached(&error))?;
+                let socket = socket.ok_or_else(|| self.unreached("no server answers"))?;
+                self.send(socket, "control", method, path, body).await
+            }
+        }
+    }
+
+    async fn send(
+        &self,
+        socket: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        host: &str,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+    ) -> Result<Answer, Failure> {
+        let unreached = |error: &dyn Display| self.unreached(&error.to_string());
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(socket)).await.map_err(|error| unreached(&error))?;
         tokio::spawn(connection);
-        let request = Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.prefix))
-            .header(HOST, &self.authority)
-            .header(AUTHORIZATION, format!("Bearer {}", self.token.secret()));
+        let mut request =
+            Request::builder().method(method).uri(format!("{}{path}", self.prefix)).header(HOST, host);
+        if let Some(token) = &self.token {
+            request = request.header(AUTHORIZATION, format!("Bearer {}", token.secret()));
+        }
         let request = match body {
             Some(body) => request.header(CONTENT_TYPE, "application/json").body(Full::new(body.into())),
             None => request.body(Full::<Bytes>::default()),
@@ -90,16 +129,28 @@ impl Target {
         let status = response.status();
         let body = response.into_body().collect().await.map_err(|error| unreached(&error))?.to_bytes();
         let body = serde_json::from_slice(&body).map_err(|_| {
-            Failure::unreached(format!("what answers at {} is no API of Clank's", self.authority))
+            Failure::unreached(format!("what answers at {} is no API of Clank's", self.place))
         })?;
         Ok(Answer { status, body })
     }
 
     fn unreached(&self, why: &str) -> Failure {
-        Failure::unreached(format!(
-            "can't reach the API at http://{}: {why}; is the server running, with this address as api.listen?",
-            self.authority
-        ))
+        Failure::unreached(match &self.place {
+            Place::Tcp(_) => format!(
+                "can't reach the API at http://{}: {why}; is the server running, with this address as api.listen?",
+                self.place
+            ),
+            Place::Control(_) => format!("can't reach the server of the journal in {}: {why}", self.place),
+        })
+    }
+}
+
+impl Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(authority) => f.write_str(authority),
+            Self::Control(directory) => directory.display().fmt(f),
+        }
     }
 }
 
@@ -111,8 +162,9 @@ mod tests {
     #[test]
     fn an_address_is_that_of_http() {
         let token = || Token::read("0123456789abcdef").unwrap();
-        let parse =
-            |url| Target::parse(url, token(), CONNECT).map(|target| target.authority + &target.prefix);
+        let parse = |url| {
+            Target::parse(url, token(), CONNECT).map(|target| format!("{}{}", target.place, target.prefix))
+        };
         for (url, target) in [
             ("http://127.0.0.1:8081", "127.0.0.1:8081"),
             ("http://localhost/", "localhost:80"),

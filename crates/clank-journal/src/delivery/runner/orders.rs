@@ -8,11 +8,10 @@ use clank_core::event::Timestamp;
 use clank_core::journal::Position;
 use tokio::sync::oneshot;
 
-use super::super::record::Head;
-use super::super::scheduler::READ_BYTES;
 use super::super::status::{Retried, SinkStatus};
 use super::super::store::Letters;
 use super::{Runner, Service, now, random};
+use crate::source;
 
 /// Where a replay begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +129,7 @@ impl Runner {
     }
 }
 
-/// The position behind which a replay begins. Times are looked for from the oldest record on.
+/// The position behind which a replay begins.
 fn begins_behind(service: &Service, from: ReplayFrom) -> io::Result<Position> {
     let source = &service.feed.source;
     let oldest = source.dropped();
@@ -140,18 +139,6 @@ fn begins_behind(service: &Service, from: ReplayFrom) -> io::Result<Position> {
         }
         ReplayFrom::Time(time) => time,
     };
-    let mut after = oldest;
-    loop {
-        let page = source.read(after, READ_BYTES)?;
-        if page.is_empty() {
-            return Ok(after);
-        }
-        for entry in page {
-            let head = Head::read(&entry.json).map_err(io::Error::from)?;
-            if head.time.parse::<Timestamp>().is_ok_and(|happened| happened >= time) {
-                return Ok(after);
-            }
-            after = entry.position;
-        }
-    }
+    let end = *source.end().borrow();
+    source::behind(time, oldest, end, |after, bytes| source.read(after, bytes))
 }

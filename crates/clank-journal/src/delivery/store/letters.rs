@@ -148,6 +148,23 @@ impl Store {
         Ok(letters)
     }
 
+    /// Where the dead letter of an event lies.
+    pub(in crate::delivery) fn find_dead(
+        &self,
+        sink: &SinkName,
+        id: EventId,
+    ) -> io::Result<Option<Position>> {
+        let transaction = self.database.begin_read().map_err(failed)?;
+        let table = transaction.open_table(DEAD).map_err(failed)?;
+        for row in table.range(all_of(sink.as_str())).map_err(failed)? {
+            let (key, value) = row.map_err(failed)?;
+            if from_json::<Dead>(value.value())?.row.id == id {
+                return Ok(Some(Position::new(key.value().1)));
+            }
+        }
+        Ok(None)
+    }
+
     /// Puts dead letters back, in the order of their positions.
     pub(in crate::delivery) fn revive(
         &self,
