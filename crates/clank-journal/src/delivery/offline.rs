@@ -44,7 +44,7 @@ impl Offline {
             let dead = self.store.dead_total(&sink);
             let mut status = SinkStatus::idle(sink, cursor, end, dead);
             if let Known::Kept(kept) = self.store.load(&status.sink)? {
-                status.retrying = kept.lanes.iter().map(|(_, events)| *events as u64).sum();
+                status.retrying = kept.lanes.iter().map(|(_, events)| *events).sum();
             }
             all.push(status);
         }

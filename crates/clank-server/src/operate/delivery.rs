@@ -2,10 +2,9 @@
 
 use std::time::SystemTime;
 
-use clank_core::event::{Origin, Timestamp};
-use clank_core::id::{EventId, NodeId, RunId};
+use clank_core::id::{EventId, NodeId};
 use clank_core::journal::Position;
-use clank_journal::delivery::{self, Offline, Retried, SinkName};
+use clank_journal::delivery::{self, Offline, Retried, SinkName, new_origin};
 use clank_journal::log::Reader;
 use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -45,12 +44,10 @@ impl<'a> Delivery<'a> {
         if let Some(server) = &found.server {
             return Ok(Self::Running(server));
         }
-        let mut random = [0; 10];
-        getrandom::fill(&mut random).map_err(Failure::unusable)?;
-        let run = RunId::new(Timestamp::from(SystemTime::now()).unix_millis(), &random);
         let node =
             found.settings.as_ref().map_or_else(NodeId::default, |settings| settings.server.node.clone());
-        let offline = Offline::open(&found.directory, Origin { node, run });
+        let origin = new_origin(node).map_err(Failure::unusable)?;
+        let offline = Offline::open(&found.directory, origin);
         Ok(Self::Stopped(found, offline.map_err(Failure::unusable)?))
     }
 
