@@ -10,7 +10,7 @@ use crate::{Result, node, setup};
 /// Most bytes of the `clank` program without its debug information.
 ///
 /// It is there to make growth a decision: raise it in the commit that needs it.
-const PROGRAM_BYTES: u64 = 13 * 1024 * 1024;
+const PROGRAM_BYTES: u64 = 15 * 1024 * 1024;
 
 pub(crate) fn fmt(workspace: &Workspace) -> Result<String> {
     run(&mut workspace.cargo(&["fmt", "--all", "--check"]))?;
