@@ -6,6 +6,7 @@ mod calls;
 mod connections;
 mod guide;
 mod idempotency;
+mod journal;
 mod limits;
 mod publish;
 mod support;
