@@ -15,6 +15,7 @@ mod replay;
 mod sinks;
 mod when;
 
+use std::future::pending;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -23,6 +24,7 @@ use clap::{Args, Subcommand};
 use http::Method;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use tokio::time::timeout;
 
 use crate::api::connect;
 use crate::cli::File;
@@ -31,6 +33,9 @@ use crate::remote::{FAILED, Failure, GRACE, Target, finish};
 
 /// How long a server may take where the configuration, which says how long, is not read.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Time between two looks at what goes on.
+const WATCH: Duration = Duration::from_millis(100);
 
 /// Which journal, and how answers are printed.
 #[derive(Debug, Args)]
@@ -163,6 +168,11 @@ impl Found {
         };
         self.server.as_ref().ok_or_else(message)
     }
+}
+
+/// Waits for the next look: a server that is asked tells nothing by itself.
+async fn pause() {
+    _ = timeout(WATCH, pending::<()>()).await;
 }
 
 /// What a server answers to a question.

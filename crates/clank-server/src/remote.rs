@@ -1,5 +1,5 @@
 //! `clank publish`, `call`, `connections` and `disconnect`: what can be asked of a running server,
-//! by its API.
+//! by its API: where that is configured to be, else in the directory of the server's journal.
 
 mod http;
 
@@ -15,9 +15,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 pub(crate) use self::http::{Answer, Target};
-use crate::api::read_tokens;
+use crate::api::{connect, read_tokens};
 use crate::cli::{File, complain};
-use crate::config::{self, ApiListen};
+use crate::config::{self, ApiListen, ApiSettings};
 
 /// What the server did not do, or what it could not be asked.
 pub(crate) const FAILED: u8 = 1;
@@ -236,16 +236,30 @@ impl Reach {
     /// What the API answers, if it does what is asked. It is kept as it came: numbers and the order
     /// of members are the application's.
     async fn ask(&self, method: Method, path: &str, body: Option<String>) -> Result<Box<RawValue>, Failure> {
-        self.target()?.ask(method, path, body).await?.judge(self.json)
+        self.target().await?.ask(method, path, body).await?.judge(self.json)
     }
 
-    fn target(&self) -> Result<Target, Failure> {
+    async fn target(&self) -> Result<Target, Failure> {
         let config = config::read(self.file.path(), Vec::new()).map_err(|problems| Failure {
             code: FAILED,
             lines: problems.iter().map(ToString::to_string).collect(),
         })?;
-        let api = config.settings.api;
-        let tokens = read_tokens(&api).map_err(Failure::unusable)?;
+        let settings = config.settings;
+        match &self.api {
+            None if settings.has_journal && !settings.api.listen.is_known() => {
+                let directory = settings.journal.path.path();
+                if connect(directory).await.is_ok_and(|answers| answers.is_some()) {
+                    return Ok(Target::control(directory, settings.api.timeout.duration() + GRACE));
+                }
+            }
+            _ => {}
+        }
+        self.configured(&settings.api)
+    }
+
+    /// The API that the settings tell of.
+    fn configured(&self, api: &ApiSettings) -> Result<Target, Failure> {
+        let tokens = read_tokens(api).map_err(Failure::unusable)?;
         let Some(token) = tokens.iter().next() else {
             return Err(Failure::unusable(
                 "there is no token: set api.tokens (CLANK_API_TOKENS) or api.token_file",

@@ -116,15 +116,18 @@ impl Order {
                 let which = find(journal, &sink, which).await?;
                 let retried = dispatcher.retry_dead(&sink, which, force).await;
                 let Retried { queued, withheld, left } = retried.map_err(|error| refused(&error))?;
+                tracing::info!(%sink, queued, withheld, force, "dead letters were put back");
                 json(&json!({ "queued": queued, "withheld": withheld, "left": left }))
             }
             What::Drop(which) => {
                 let which = find(journal, &sink, which).await?;
                 let dropped = dispatcher.drop_dead(&sink, which).await.map_err(|error| refused(&error))?;
+                tracing::info!(%sink, dropped, "dead letters were dropped");
                 json(&json!({ "dropped": dropped }))
             }
             What::Replay(from) => {
                 let id = dispatcher.replay(&sink, from).await.map_err(|error| refused(&error))?;
+                tracing::info!(%sink, replay = &*id, "a replay begins");
                 json(&json!({ "replay": &*id }))
             }
             What::CancelReplay => {

@@ -74,6 +74,11 @@ impl ApiListen {
         }
     }
 
+    /// Whether the setting says at which port it is.
+    pub(crate) fn is_known(&self) -> bool {
+        matches!(self, Self::At(_, 1..))
+    }
+
     fn read(text: &str) -> Option<Self> {
         if text == "off" {
             return Some(Self::Off);

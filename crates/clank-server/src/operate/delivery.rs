@@ -86,11 +86,11 @@ impl<'a> Delivery<'a> {
         struct Named {
             sink: String,
         }
-        let name = |status: &Box<RawValue>| {
+        let name = |status: &RawValue| {
             let Named { sink } = serde_json::from_str(status.get()).map_err(Failure::unusable)?;
             sink.parse().map_err(Failure::unusable)
         };
-        self.sinks().await?.iter().map(name).collect()
+        self.sinks().await?.iter().map(|status| name(status)).collect()
     }
 
     /// Forgets a sink.

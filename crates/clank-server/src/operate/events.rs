@@ -1,7 +1,6 @@
 //! `clank events list`, `tail` and `show`: what has happened.
 
 use std::io;
-use std::time::Duration;
 
 use clank_core::event::{Event, EventKind};
 use clank_core::id::{ConnectionId, EventId};
@@ -10,17 +9,14 @@ use clank_journal::log::Reader;
 use clap::Args;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use tokio::time::sleep;
 
 use super::when::When;
-use super::{Found as Place, Where, escaped, look};
+use super::{Found as Place, Where, escaped, look, pause};
 use crate::remote::{Failure, Target, encode, is_read, print};
 use crate::search::{Begin, Found, Journal, Page, Search, find};
 
 /// Events of a page.
 const PAGE: usize = 1_000;
-/// How often it is looked whether something has happened.
-const WATCH: Duration = Duration::from_millis(200);
 
 /// Which events.
 #[derive(Debug, Args)]
@@ -119,7 +115,7 @@ impl Tail {
             }
             search.begin = Begin::Behind(Position::new(read_to));
             if next.is_none() {
-                sleep(WATCH).await;
+                pause().await;
             }
         }
     }

@@ -1,21 +1,15 @@
 //! `clank events replay`: to a sink once more what it has had.
 
-use std::time::Duration;
-
 use clank_journal::delivery::SinkName;
 use clap::Args;
 use http::Method;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::time::sleep;
 
 use super::when::When;
-use super::{Where, look};
+use super::{Where, look, pause};
 use crate::remote::{Failure, Target, encode, print};
-
-/// How often it is looked how far it is.
-const WATCH: Duration = Duration::from_millis(100);
 
 /// The command can be broken off; the replay goes on.
 #[derive(Debug, Args)]
@@ -99,7 +93,7 @@ impl Replay {
                 bar.finish_and_clear();
                 return Ok(progress);
             }
-            sleep(WATCH).await;
+            pause().await;
         }
     }
 
