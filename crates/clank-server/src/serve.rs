@@ -52,10 +52,12 @@ async fn serve(settings: &Settings) -> clank::Result {
     let signals = Signals::listen()?;
     let door = Door::open(&settings.api).await?;
     let events = Events::open(settings).await?;
+    let control = events.as_ref().and_then(|_| control(settings));
     let server = build(settings, &stdout, events.as_ref())?.start()?;
     let access = events.as_ref().map(Events::access);
-    let _api = door.map(|door| door.serve_with(server.handle(), access.clone()));
-    let control = events.as_ref().and_then(|events| control(settings, server.handle(), events));
+    let control = control.zip(access.clone());
+    let control = control.map(|(control, access)| control.serve(server.handle(), access, &settings.api));
+    let _api = door.map(|door| door.serve_with(server.handle(), access));
     tokio::spawn(signals.obey(server.handle()));
     server.wait().await;
     drop(control);
@@ -68,12 +70,10 @@ async fn serve(settings: &Settings) -> clank::Result {
     Ok(())
 }
 
-/// The API in the journal's directory. The server runs without it where the system refuses it.
-fn control(settings: &Settings, clank: Handle, events: &Events) -> Option<Control> {
-    let directory = settings.journal.path.path();
-    let control = Control::serve(directory, clank, events.access(), &settings.api);
+/// The API's socket in the journal's directory. The server runs without it where the system refuses it.
+fn control(settings: &Settings) -> Option<Control> {
     let refused = |error| tracing::warn!(%error, "commands can't reach the server by its journal");
-    control.map_err(refused).ok()
+    Control::open(settings.journal.path.path()).map_err(refused).ok()
 }
 
 /// Takes as many descriptors as the system lets it: each client needs one, and the limit that a

@@ -24,41 +24,56 @@ const NAME: &str = "control.sock";
 /// Connections that the system holds until they are accepted.
 const BACKLOG: i32 = 64;
 
-/// The socket while it is there. It is removed when it is dropped.
+/// The socket, at which nobody answers yet: who connects waits.
 pub(crate) struct Control {
-    path: PathBuf,
-    accepting: JoinHandle<()>,
+    listener: UnixListener,
+    file: SocketFile,
 }
 
+/// An API that answers there. Dropping it ends it at once.
+pub(crate) struct Controlled {
+    accepting: JoinHandle<()>,
+    _file: SocketFile,
+}
+
+/// The socket's name, which goes with it.
+struct SocketFile(PathBuf);
+
 impl Control {
-    /// Lets requests that come by the socket in `directory` reach the server and its journal. One
-    /// that is there is left from a process that is gone: the journal's lock is ours.
+    /// Listens in `directory`, whose journal is open. A socket that is there is left from a process
+    /// that is gone: the journal's lock is ours.
     ///
     /// # Errors
     /// When the system refuses it.
-    pub(crate) fn serve(
-        directory: &Path,
-        clank: Handle,
-        journal: Access,
-        settings: &ApiSettings,
-    ) -> io::Result<Self> {
+    pub(crate) fn open(directory: &Path) -> io::Result<Self> {
         let path = directory.join(NAME);
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
         let listener = UnixListener::from_std(listener(directory, &path)?)?;
+        Ok(Self { listener, file: SocketFile(path) })
+    }
+
+    /// Lets requests reach the server and its journal.
+    pub(crate) fn serve(self, clank: Handle, journal: Access, settings: &ApiSettings) -> Controlled {
+        let Self { listener, file } = self;
         let api = Arc::new(Api::new(clank, Some(journal), settings, None));
         let accepting = tokio::spawn(accept(Listener::Unix(listener), api, settings.connections.count()));
-        Ok(Self { path, accepting })
+        Controlled { accepting, _file: file }
     }
 }
 
-impl Drop for Control {
+impl Drop for Controlled {
     fn drop(&mut self) {
         self.accepting.abort();
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
         // If it stays, the next start replaces it.
-        _ = std::fs::remove_file(&self.path);
+        _ = std::fs::remove_file(&self.0);
     }
 }
 

@@ -8,7 +8,7 @@ use http::{HeaderMap, Method, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::access::{Caller, authorize};
 use super::command::run_all;
@@ -87,8 +87,8 @@ impl Api {
         let key = match route.action {
             Action::Look(answer) => return Ok((answer(&self.clank, &parts, &query).into(), false)),
             Action::Ask(ask) => {
-                let answer = ask(&parts, &query)?.answer(self.journal()?).await;
-                return Ok((answer.into(), false));
+                let answer = timeout_at(deadline, ask(&parts, &query)?.answer(self.journal()?));
+                return Ok((answer.await.unwrap_or_else(|_| Err(no_answer())).into(), false));
             }
             Action::Post(_) | Action::Delete(_) => Key::of(request.headers(), caller, route.path)?,
         };
@@ -145,7 +145,10 @@ impl Api {
                 Work::One(command) => command.run(&clank, deadline).await.into(),
                 Work::Batch(commands) => run_all(commands, &clank, deadline).await.into(),
                 Work::Order(order) => match &journal {
-                    Some(journal) => order.run(journal).await.into(),
+                    Some(journal) => timeout_at(deadline, order.run(journal))
+                        .await
+                        .unwrap_or_else(|_| Err(no_answer()))
+                        .into(),
                     None => no_journal().into(),
                 },
             };
@@ -162,4 +165,8 @@ impl Api {
 fn no_journal() -> Problem {
     let detail = "a sink, or anything in the section [journal] of the configuration, makes it keep one";
     Problem::new(ProblemKind::NoJournal, detail)
+}
+
+fn no_answer() -> Problem {
+    Problem::new(ProblemKind::JournalFailed, "the disk did not answer within api.timeout")
 }

@@ -25,8 +25,13 @@ pub(crate) struct Repair {
 impl Check {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let found = self.place.find().await?;
-        let report = log::check(&found.directory).map_err(Failure::unusable)?;
-        let is_sound = report.damage.is_empty() && report.lost.is_empty();
+        let mut checked = log::check(&found.directory);
+        if found.server.is_some() && !checked.as_ref().is_ok_and(is_sound) {
+            // What the server was removing just then looks like damage.
+            checked = log::check(&found.directory);
+        }
+        let report = checked.map_err(Failure::unusable)?;
+        let is_sound = is_sound(&report);
         if self.place.json {
             print(&as_json(&report, &found.directory, false))?;
         } else {
@@ -72,6 +77,10 @@ impl Repair {
             "repaired"
         })
     }
+}
+
+fn is_sound(report: &Report) -> bool {
+    report.damage.is_empty() && report.lost.is_empty()
 }
 
 /// What is wrong, line by line.
