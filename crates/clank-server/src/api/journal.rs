@@ -63,21 +63,14 @@ impl Question {
         match self {
             Self::Sinks => sinks(journal).await,
             Self::DeadLetters { sink, after, limit } => dead_letters(journal, &sink, after, limit).await,
-            Self::Events(search) => json(
-                &in_log(journal, move |log| {
-                    search.page(readable(log, &mut |after, most| log.read(after, most)))
-                })
-                .await?,
-            ),
+            Self::Events(search) => json(&in_log(journal, move |log| search.page(readable(log))).await?),
             Self::Event(id) => {
-                let find = move |log: &Log| {
-                    search::find(id, readable(log, &mut |after, most| log.read(after, most)))
-                };
                 let not_found = || {
                     let detail = format!("{id} was not kept, or has been dropped since");
                     Problem::new(ProblemKind::EventNotFound, detail)
                 };
-                json(&in_log(journal, find).await?.ok_or_else(not_found)?)
+                let found = in_log(journal, move |log| search::find(id, readable(log))).await?;
+                json(&found.ok_or_else(not_found)?)
             }
             Self::Journal => json(&state(&journal.log)),
         }
@@ -91,9 +84,8 @@ fn word<T: std::str::FromStr>(query: &Query, name: &str, what: &str) -> Result<O
     text.parse().map(Some).map_err(wrong)
 }
 
-type Read<'a> = &'a mut dyn FnMut(Position, usize) -> io::Result<Vec<Entry>>;
-
-fn readable<'a>(log: &Log, read: Read<'a>) -> Journal<Read<'a>> {
+fn readable(log: &Log) -> Journal<impl FnMut(Position, usize) -> io::Result<Vec<Entry>>> {
+    let read = |after, most| log.read(after, most);
     Journal { read, dropped: log.dropped(), end: *Source::end(log).borrow() }
 }
 
