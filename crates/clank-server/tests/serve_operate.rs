@@ -412,36 +412,10 @@ fn request(
     (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
 
-#[test]
-fn lists_come_in_pages_and_what_is_misunderstood_is_refused() {
-    let receiver =
-        Receiver::new(
-            |request| {
-                if request.json()["type"] == "clank.client.connected" { REFUSED } else { OK }
-            },
-        );
-    let place = Place::new("pages").with("test", &receiver);
-    let socket = place.directory.join("control.sock");
-    let program = place.start();
-    (0..3).for_each(|_| visit(&program));
-    place.sink("three are refused", |sink| sink["dead_letters"] == 3 && sink["acked"] == 3);
-    for (list, member, all) in
-        [("/v1/events", "events", 7), ("/v1/sinks/test/dead-letters", "dead_letters", 3)]
-    {
-        let (mut seen, mut cursor) = (Vec::new(), "0".to_owned());
-        loop {
-            let (status, page) = ask(&socket, &format!("{list}?limit=2&cursor={cursor}"));
-            assert_eq!(status, 200);
-            let things = page[member].as_array().unwrap();
-            assert!(things.len() <= 2, "{page}");
-            seen.extend(things.iter().map(|thing| thing["position"].as_u64().unwrap()));
-            let Some(next) = page["next"].as_str() else { break };
-            cursor = next.to_owned();
-        }
-        assert!(seen.len() == all && seen.is_sorted(), "{list}: {seen:?}");
-    }
+/// What is not understood, or not there, is refused with the kind of problem that it is.
+fn assert_misunderstood(socket: &Path) {
     let tell = |method: &str, path: &str, body: &str| {
-        let (status, body) = request(connect(&socket), method, path, "", body);
+        let (status, body) = request(connect(socket), method, path, "", body);
         let body: Value = serde_json::from_str(&body).unwrap();
         let kind = body["type"].as_str().unwrap_or_default().trim_start_matches("/problems/").to_owned();
         (status, kind)
@@ -470,6 +444,37 @@ fn lists_come_in_pages_and_what_is_misunderstood_is_refused() {
     ] {
         assert_eq!(tell(method, path, body), (status, kind.to_owned()), "{method} {path} {body}");
     }
+}
+
+#[test]
+fn lists_come_in_pages_and_what_is_misunderstood_is_refused() {
+    let receiver =
+        Receiver::new(
+            |request| {
+                if request.json()["type"] == "clank.client.connected" { REFUSED } else { OK }
+            },
+        );
+    let place = Place::new("pages").with("test", &receiver);
+    let socket = place.directory.join("control.sock");
+    let program = place.start();
+    (0..3).for_each(|_| visit(&program));
+    place.sink("three are refused", |sink| sink["dead_letters"] == 3 && sink["acked"] == 3);
+    for (list, member, all) in
+        [("/v1/events", "events", 7), ("/v1/sinks/test/dead-letters", "dead_letters", 3)]
+    {
+        let (mut seen, mut cursor) = (Vec::new(), "0".to_owned());
+        loop {
+            let (status, page) = ask(&socket, &format!("{list}?limit=2&cursor={cursor}"));
+            assert_eq!(status, 200);
+            let things = page[member].as_array().unwrap();
+            assert!(things.len() <= 2, "{page}");
+            seen.extend(things.iter().map(|thing| thing["position"].as_u64().unwrap()));
+            let Some(next) = page["next"].as_str() else { break };
+            cursor = next.to_owned();
+        }
+        assert!(seen.len() == all && seen.is_sorted(), "{list}: {seen:?}");
+    }
+    assert_misunderstood(&socket);
     // the ends of all three were taken
     assert_eq!(
         place.json(&["events", "dead-letters", "retry", "--all"])[0],

@@ -109,8 +109,11 @@ impl Conn {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use clank_core::event::RequestFacts;
+    use std::sync::Arc;
+
+    use clank_core::event::Timestamp;
     use clank_core::limits::Limits;
+    use clank_core::wamp1::SessionId;
 
     use super::*;
     use crate::runtime::admitted::Admitted;
@@ -124,10 +127,10 @@ mod tests {
         let engine = fixtures::engine(Limits::DEFAULT);
         let mut cx = Cx::new(engine.clone(), Letters::new().mailbox, 0);
         let accepted = Accepted {
-            names: engine.name(),
-            facts: RequestFacts::default(),
-            identity: None,
-            attributes: serde_json::Map::new(),
+            session_id: SessionId::from_random([0; 8]),
+            facts: Arc::clone(&fixtures::peer(&engine, 1, None).facts),
+            time: Timestamp::from_unix_micros(0),
+            recorded: false,
             wamp1: true,
             deflate: None,
             place: Admitted::take(&engine, None).unwrap(),
