@@ -9,14 +9,12 @@ mod serve_support;
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use serve_support::history::HEADER;
-use serve_support::journal::{SECRET, connect, directory, history, start_with, until_told};
+use serve_support::journal::{connect, directory, history, settings, start_with, until_told};
 use serve_support::receiver::{OK, Receiver, Reply};
 use serve_support::{HANDSHAKE, Peer, Program, command, eventually, until};
 
@@ -94,23 +92,9 @@ fn on_a_small_disk(receiver: &Receiver, megabytes: u32) -> (Program, PathBuf) {
         .current_dir(env!("CARGO_TARGET_TMPDIR"))
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap());
-    let url = receiver.url();
-    wrapped.envs([
-        ("CLANK_SERVER_PORT", "0"),
-        ("CLANK_JOURNAL_PATH", mount.join("data").to_str().unwrap()),
-        ("CLANK_JOURNAL_MAX_BYTES", "4MiB"),
-        ("CLANK_SINKS_TEST_TYPE", "webhook"),
-        ("CLANK_SINKS_TEST_URL", &url),
-        ("CLANK_SINKS_TEST_SECRETS", SECRET),
-        ("CLANK_SINKS_TEST_ALLOW_PRIVATE", "true"),
-        ("CLANK_SINKS_TEST_MODE", "batch"),
-        ("CLANK_SINKS_TEST_BATCH", "200"),
-        ("CLANK_SERVER_HEADERS", HEADER),
-    ]);
-    wrapped
-        .stdin(std::process::Stdio::null())
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped());
+    wrapped.envs([("CLANK_SERVER_PORT", "0"), ("CLANK_JOURNAL_MAX_BYTES", "4MiB")]);
+    wrapped.envs(settings(mount.join("data").to_str().unwrap(), &receiver.url()));
+    wrapped.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let program = Program::spawn(wrapped);
     // Only the server sees the disk there.
     let seen =
@@ -154,8 +138,8 @@ fn on_a_full_disk_clients_are_refused_and_every_end_is_told_when_there_is_room_a
 #[test]
 fn at_the_most_bytes_clients_are_refused_and_no_end_is_lost() {
     let (directory, receiver) = (directory("refuse"), Receiver::new(|_| Reply::Reset));
-    let settings = [("CLANK_JOURNAL_MAX_BYTES", "1MiB"), ("CLANK_SINKS_TEST_BACKOFF", "200ms")];
-    let program = start_with(&directory, &receiver, &settings);
+    let more = [("CLANK_JOURNAL_MAX_BYTES", "1MiB"), ("CLANK_SINKS_TEST_BACKOFF", "200ms")];
+    let program = start_with(&directory, &receiver, &more);
     let mut names: BTreeSet<String> = (0..50).map(|number| format!("open-{number}")).collect();
     let sockets: Vec<TcpStream> = names.iter().map(|name| connect(program.address, name).unwrap()).collect();
     let mut number = 0;
@@ -175,12 +159,12 @@ fn at_the_most_bytes_clients_are_refused_and_no_end_is_lost() {
 #[test]
 fn at_the_most_bytes_what_is_evicted_is_told_as_a_gap() {
     let (directory, receiver) = (directory("evict"), Receiver::new(|_| Reply::Reset));
-    let settings = [
+    let more = [
         ("CLANK_JOURNAL_MAX_BYTES", "1MiB"),
         ("CLANK_JOURNAL_ON_FULL", "evict"),
         ("CLANK_SINKS_TEST_BACKOFF", "200ms"),
     ];
-    let program = start_with(&directory, &receiver, &settings);
+    let program = start_with(&directory, &receiver, &more);
     come_and_go(program.address, 4_000, "lost-");
     receiver.script(|_| OK);
     let gap = eventually("the gap is told", || {
@@ -217,13 +201,10 @@ fn clients_whose_packets_are_lost_are_found_within_interval_and_timeout() {
     }
     let clients = size("CLANK_TEST_CLIENTS", 900);
     let (directory, receiver) = (directory("hole"), Receiver::new(|_| OK));
-    let settings = [("CLANK_KEEPALIVE_INTERVAL", "1s"), ("CLANK_KEEPALIVE_TIMEOUT", "1s")];
-    let program = start_with(&directory, &receiver, &settings);
+    let more = [("CLANK_KEEPALIVE_INTERVAL", "1s"), ("CLANK_KEEPALIVE_TIMEOUT", "1s")];
+    let program = start_with(&directory, &receiver, &more);
     let names: BTreeSet<String> = (0..clients).map(|number| number.to_string()).collect();
-    let (answers, ends) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
-    for name in &names {
-        answers.lock().unwrap().push(connect(program.address, name).unwrap());
-    }
+    let _sockets: Vec<TcpStream> = names.iter().map(|name| connect(program.address, name).unwrap()).collect();
     let port = program.address.port().to_string();
     let rule = ["-p", "tcp", "--dport", &port, "-j", "DROP"];
     let drop_packets = Command::new("iptables").args(["-I", "INPUT"]).args(rule).status();
@@ -231,7 +212,6 @@ fn clients_whose_packets_are_lost_are_found_within_interval_and_timeout() {
     let begun = Instant::now();
     let history = until_told(&receiver, &names);
     let took = begun.elapsed();
-    ends.store(true, Ordering::Relaxed);
     history.check(&names).assert_none();
     let of_kind = |record: &&Value| record["type"] == "clank.client.disconnected";
     let causes: BTreeSet<&str> =

@@ -28,18 +28,22 @@ pub fn start(directory: &Path, receiver: &Receiver) -> Program {
 /// The same, with more settings.
 pub fn start_with(directory: &Path, receiver: &Receiver, more: &[(&str, &str)]) -> Program {
     let url = receiver.url();
-    let settings = [
-        ("CLANK_JOURNAL_PATH", directory.to_str().unwrap()),
+    Program::start(&[&settings(directory.to_str().unwrap(), &url), more].concat())
+}
+
+/// A journal in this directory that tells the webhook at `url`.
+pub fn settings<'a>(directory: &'a str, url: &'a str) -> [(&'static str, &'a str); 9] {
+    [
+        ("CLANK_JOURNAL_PATH", directory),
         ("CLANK_SINKS_TEST_TYPE", "webhook"),
-        ("CLANK_SINKS_TEST_URL", &url),
+        ("CLANK_SINKS_TEST_URL", url),
         ("CLANK_SINKS_TEST_SECRETS", SECRET),
         ("CLANK_SINKS_TEST_ALLOW_PRIVATE", "true"),
         ("CLANK_SINKS_TEST_MODE", "batch"),
         ("CLANK_SINKS_TEST_BATCH", "200"),
         ("CLANK_SINKS_TEST_PACE", "100000"),
         ("CLANK_SERVER_HEADERS", HEADER),
-    ];
-    Program::start(&[&settings, more].concat())
+    ]
 }
 
 /// What the receiver has been sent.
