@@ -42,6 +42,8 @@ pub(crate) fn doc(workspace: &Workspace) -> Result<String> {
 }
 
 pub(crate) fn test(workspace: &Workspace) -> Result<String> {
+    // Tests of the examples build them: the first of them should not be the one that takes so long.
+    run(&mut workspace.cargo(&["build", "--locked", "--workspace", "--examples"]))?;
     if setup::has_nextest() {
         count_tests(&mut workspace.cargo(&["nextest", "run", "--locked", "--workspace"]))
     } else {
@@ -53,6 +55,8 @@ pub(crate) fn test(workspace: &Workspace) -> Result<String> {
             "--bins",
             "--tests",
             "--examples",
+            // One run tells all that is wrong, as with nextest.
+            "--no-fail-fast",
         ]))
     }
 }
