@@ -2,7 +2,10 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
 import http from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import test from "node:test";
 
 import { Validator } from "@seriousme/openapi-schema-validator";
@@ -18,6 +21,23 @@ async function serve(t, env = {}) {
   const api = await server.until("the API listens", () => server.log.match(/the API listens on (http:\S+)/)?.[1]);
   const description = await (await fetch(`${api}/openapi.json`)).json();
   return { server, api, description };
+}
+
+/** Settings for a journal in a directory of its own, and for a sink that refuses every event. */
+async function journal(t) {
+  const directory = await mkdtemp(join(tmpdir(), "clank-api-"));
+  t.after(() => rm(directory, { recursive: true, force: true }));
+  const receiver = http.createServer((request, response) => request.resume().on("end", () => response.writeHead(422).end()));
+  receiver.listen(0, "127.0.0.1");
+  await once(receiver, "listening");
+  t.after(() => receiver.close());
+  return {
+    CLANK_JOURNAL_PATH: directory,
+    CLANK_SINKS_REFUSES_TYPE: "webhook",
+    CLANK_SINKS_REFUSES_URL: `http://127.0.0.1:${receiver.address().port}/`,
+    CLANK_SINKS_REFUSES_SECRETS: `whsec_${randomBytes(32).toString("base64")}`,
+    CLANK_SINKS_REFUSES_ALLOW_PRIVATE: "true",
+  };
 }
 
 /** A socket of WAMP v1 that subscribes to a topic; it answers to nothing. */
@@ -79,7 +99,7 @@ test("the description is valid OpenAPI 3.1", async (t) => {
 });
 
 test("what is sent and answered is what the description says", async (t) => {
-  const { server, api, description } = await serve(t, { CLANK_API_BODY: "64KiB" });
+  const { server, api, description } = await serve(t, { CLANK_API_BODY: "64KiB", ...(await journal(t)) });
   await subscriber(t, server, "room");
   await subscriber(t, server, "room");
   const judge = new Judge(description);
@@ -146,6 +166,28 @@ test("what is sent and answered is what the description says", async (t) => {
   await ask("DELETE", "/v1/connections/{resource_id}", 200, again);
   await ask("DELETE", "/v1/connections/{resource_id}", 200, again);
   await ask("DELETE", "/v1/connections/{resource_id}", 422, { ...again, query: "?code=4001" });
+
+  const sink = { sink: "refuses" };
+  let letters = [];
+  while (letters.length < 3) {
+    letters = (await ask("GET", "/v1/sinks/{sink}/dead-letters", 200, { parts: sink })).dead_letters;
+  }
+  await ask("GET", "/v1/sinks/{sink}/dead-letters", 404, { parts: { sink: "none" } });
+  await ask("GET", "/v1/sinks", 200);
+  await ask("GET", "/v1/journal", 200);
+  const { events } = await ask("GET", "/v1/events", 200, { query: "?limit=5" });
+  await ask("GET", "/v1/events", 400, { query: "?limit=0" });
+  await ask("GET", "/v1/events/{id}", 200, { parts: { id: events[0].record.id } });
+  await ask("GET", "/v1/events/{id}", 404, { parts: { id: "018bcfe5-6800-7bab-abab-abababababab.open" } });
+  await ask("POST", "/v1/sinks/{sink}/dead-letters/retry", 200, { parts: sink, body: { all: true } });
+  await ask("POST", "/v1/sinks/{sink}/dead-letters/retry", 422, { parts: sink, body: {} });
+  await ask("DELETE", "/v1/sinks/{sink}/dead-letters", 200, { parts: sink, query: "?all=true" });
+  await ask("POST", "/v1/sinks/{sink}/replays", 200, { parts: sink, body: { position: 1 } });
+  await ask("DELETE", "/v1/sinks/{sink}/replays", 200, { parts: sink });
+  await ask("DELETE", "/v1/sinks/{sink}", 409, { parts: sink });
+  const metrics = await fetch(`${api}/metrics`, { headers: { Authorization: `Bearer ${TOKEN}` } });
+  assert.match(await metrics.text(), /^clank_sink_dead_letters\{sink="refuses"\} \d+$/m);
+  answered.add("GET /metrics");
 
   const described = Object.entries(description.paths).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
