@@ -307,7 +307,7 @@ causes! {
         None, Some(503), Server, Warn, None;
         "The server holds as many connections or unfinished handshakes as it may."
     JournalUnavailable "journal_unavailable"
-        None, Some(503), Server, Error, None;
+        Some(1013), Some(503), Server, Error, None;
         "The connection could not be recorded: the journal is full, or its disk failed."
     AddressLimit "address_limit"
         None, Some(429), Server, Debug, None;

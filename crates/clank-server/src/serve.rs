@@ -115,7 +115,10 @@ fn build(settings: &Settings, stdout: &Arc<Output>, events: Option<&Events>) -> 
         Workers::Fixed(workers) => builder.workers(workers.count()),
     };
     let builder = match events {
-        Some(Events { log, run, .. }) => builder.journal(log.clone()).run(*run),
+        Some(Events { log, run, .. }) => {
+            let before = settings.journal.before_accept;
+            builder.journal(log.clone()).run(*run).journal_before_accept(before)
+        }
         None => builder,
     };
     let builder = match Connecting::new(&settings.connecting, &server.node)? {

@@ -87,6 +87,7 @@ impl Builder {
         let settings = Settings {
             node: machine_name(),
             run: None,
+            before_accept: true,
             limits: Limits::DEFAULT,
             wamp1: Arc::default(),
             wamp1_name: crate::runtime::WAMP1.into(),
@@ -299,6 +300,14 @@ impl Builder {
     /// record when the next one begins. Without it nothing is written to a disk.
     pub fn journal(mut self, journal: Arc<dyn Journal>) -> Self {
         self.journal = Some(journal);
+        self
+    }
+
+    /// Whether a client waits for its welcome until its connection is recorded, as it does by default.
+    /// If not, only the welcome goes ahead: listeners, and what the client asks for, still wait; and a
+    /// client whose connection can't be recorded is closed with 1013 in place of an answer 503.
+    pub fn journal_before_accept(mut self, before: bool) -> Self {
+        self.settings.before_accept = before;
         self
     }
 

@@ -91,6 +91,8 @@ pub(crate) struct Settings {
     pub node: NodeId,
     /// `None`: a new one.
     pub run: Option<RunId>,
+    /// A client is welcomed once its connection is recorded.
+    pub before_accept: bool,
     pub limits: Limits,
     pub wamp1: Arc<wamp1::Options>,
     /// The name of its subprotocol, shared by all records.

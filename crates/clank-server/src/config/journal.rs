@@ -14,6 +14,8 @@ pub struct JournalSettings {
     pub path: Directory,
     /// What a record survives once it counts as kept.
     pub durability: Durability,
+    /// Whether a client is welcomed once its connection is recorded.
+    pub before_accept: bool,
     /// Bytes that it may hold.
     pub max_bytes: Size<MIB, { 1024 * GIB }>,
     /// What happens when it holds as much.
@@ -31,6 +33,7 @@ impl Default for JournalSettings {
         Self {
             path: Directory("clank-data".into()),
             durability: Durability::Fsync,
+            before_accept: true,
             max_bytes: Size::of(GIB),
             on_full: OnFull::RefuseConnects,
             retention_age: Period::of(7 * DAY),

@@ -136,6 +136,7 @@ pub const SETTINGS: &[Setting] = table! {
 
     "journal.path" => journal.path, "The directory that holds it. One server at a time can use it.";
     "journal.durability" => journal.durability, "What an event survives once it counts as kept: the loss of power, the end of the process however it comes, or nothing that is promised.";
+    "journal.before_accept" => journal.before_accept, "Whether a client is welcomed once its connection is recorded. If not, only the welcome goes ahead: listeners, sinks, and what the client asks for, still wait.";
     "journal.max_bytes" => journal.max_bytes, "Bytes that it may hold, dead letters aside.";
     "journal.on_full" => journal.on_full, "What happens when it holds as much because a sink lags: clients are refused, or the oldest events are dropped, and the sinks that lack them are told of the gap.";
     "journal.retention_age" => journal.retention_age, "How long events are kept that every sink has.";

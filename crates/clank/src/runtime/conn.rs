@@ -26,6 +26,7 @@ use super::job::{Done, Failed, Ticket, Who};
 use super::lane::{Job, Lane, Running, Work};
 use super::outbound::OnOverflow;
 use super::peer::{Parts, Peer};
+use super::respond::tell_rejection;
 use super::sending::Blocked;
 use super::slots::Token;
 use super::transport::Transport;
@@ -99,8 +100,10 @@ pub(crate) struct Conn {
     /// The next entry in the wheel that counts.
     pub(super) check_at: u64,
     sequence: u64,
-    /// The journal has its `connected`, and is to have what follows.
+    /// The journal has its `connected`, or is being given it, and is to have what follows.
     recorded: bool,
+    /// The journal has refused its `connected`: nobody hears of it.
+    unheard: bool,
     tickets: u32,
     /// Bytes of the client's messages that are counted in [`Bounds`](super::outbound::Bounds).
     holds: usize,
@@ -152,6 +155,7 @@ impl Conn {
             check_at: u64::MAX,
             sequence: 1,
             recorded,
+            unheard: false,
             tickets: 0,
             holds: 0,
             readable: true,
@@ -177,8 +181,12 @@ impl Conn {
         }
         cx.engine.register(&self.peer);
         self.schedule(cx.now + cx.keepalive_interval(), cx);
-        if cx.engine.is_heard(EventKind::Connected) {
-            self.lane.tell(Told::new(connected, Some(self.connection())));
+        let told = Told::new(connected, Some(self.connection()));
+        if !self.recorded && cx.engine.journal.is_some() {
+            self.recorded = true;
+            self.lane.record(told);
+        } else if cx.engine.is_heard(EventKind::Connected) {
+            self.lane.tell(told);
         }
         if cx.engine.is_draining() {
             // It was let in before, and the order to close all has passed it by.
@@ -385,7 +393,7 @@ impl Conn {
     pub(super) fn tell(&mut self, change: Change, cx: &mut Cx) {
         self.sequence += 1;
         let kept = self.recorded && cx.engine.keeps(change.kind());
-        if !kept && !cx.engine.is_heard(change.kind()) {
+        if self.unheard || (!kept && !cx.engine.is_heard(change.kind())) {
             return;
         }
         let connection = Arc::clone(&self.peer.facts);
@@ -405,6 +413,15 @@ impl Conn {
         let record = told.record.clone();
         self.lane.run(Running { ticket: number, deadline: u64::MAX, abort: None, job: Job::Record(told) });
         journal.append(record, Box::new(move |kept| ticket.tell(Done::Recorded(kept))));
+    }
+
+    /// The journal does not take a connection that has been welcomed already.
+    pub(super) fn cannot_record(&mut self, cx: &mut Cx) {
+        let why = (Cause::JournalUnavailable, "the connection can't be recorded");
+        (self.recorded, self.unheard) = (false, true);
+        let facts = &self.peer.facts;
+        tell_rejection(&cx.engine, Some(facts.connection_id), why, None, || facts.request.clone());
+        self.close(Ending::new(why.0, why.1), cx);
     }
 
     /// Tells listeners of an error that the connection survives. Once its end has been told it is

@@ -24,6 +24,7 @@ pub(crate) fn engine(limits: Limits) -> Arc<Engine> {
     let settings = Settings {
         node: "test".parse().unwrap(),
         run: None,
+        before_accept: true,
         limits,
         wamp1: Arc::default(),
         wamp1_name: "wamp".into(),

@@ -176,7 +176,7 @@ pub(crate) fn reject_accepted(engine: &Arc<Engine>, accepted: Accepted, (cause, 
 }
 
 /// `id` is what listeners know the client by, if they do.
-fn tell_rejection(
+pub(super) fn tell_rejection(
     engine: &Arc<Engine>,
     id: Option<ConnectionId>,
     (cause, reason): Why<'_>,
@@ -275,13 +275,14 @@ pub(crate) async fn decide(
 }
 
 /// Waits until the journal, if there is one, has the record of the connection: it is there before
-/// anybody hears of the connection, its client too.
+/// anybody hears of the connection, its client too, unless that one is not to wait.
 async fn record(
     engine: &Arc<Engine>,
     accepted: Accepted,
     why: Option<impl FnOnce() -> Why<'static> + Unpin>,
 ) -> Result<Accepted, Refused> {
-    let (Some(journal), Some(why)) = (&engine.journal, why) else { return Ok(accepted) };
+    let journal = engine.journal.as_ref().filter(|_| engine.settings.before_accept);
+    let (Some(journal), Some(why)) = (journal, why) else { return Ok(accepted) };
     match Opening::record(engine, journal.as_ref(), accepted, why).await {
         Ok(accepted) => Ok(Accepted { recorded: true, ..accepted }),
         Err(error) => {

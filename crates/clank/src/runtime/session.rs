@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clank_core::cause::{Cause, ErrorKind};
-use clank_core::event::{Change, Event as Record};
+use clank_core::event::{Change, Event as Record, EventKind};
 use clank_core::journal::NotRecorded;
 use clank_core::subscription::Audience;
 use clank_core::topic::Uri;
@@ -290,7 +290,10 @@ impl Conn {
                 if let Err(why) = kept {
                     log_unrecorded(&told.record, why);
                 }
-                self.lane.resume(told, 0);
+                match kept {
+                    Err(_) if told.record.kind() == EventKind::Connected => self.cannot_record(cx),
+                    _ => self.lane.resume(told, 0),
+                }
             }
             (Job::Permit(topic), Done::Permitted(Ok(Permit::Granted))) => self.join(&topic, cx),
             (Job::Publish { topic, event, audience }, Done::Published(Ok(forward))) => {
@@ -310,8 +313,6 @@ impl Conn {
 
     /// Application code failed; what it was for decides what follows.
     pub(super) fn on_job_failed(&mut self, job: Job, failed: Failed, cx: &mut Cx) {
-        use clank_core::event::EventKind;
-
         let Job::Tell { told, next } = job else {
             return self.fail_for(failed, Who::Handler, cx);
         };

@@ -290,3 +290,39 @@ fn a_rejection_is_recorded_too() {
     test.client().leave();
     assert_eq!(test.disconnected()["identity"], json!({ "id": "alice" }));
 }
+
+#[test]
+fn where_only_the_welcome_goes_ahead_all_else_waits_for_the_record() {
+    let paper = Arc::new(Paper::default());
+    let journal = Arc::clone(&paper);
+    let test = serve(|builder| builder.journal(journal).journal_before_accept(false));
+    paper.hold(EventKind::Connected);
+    let mut peer = test.client();
+    peer.send(json!([2, "id", "test/id", []]).to_string());
+    peer.write(&crate::support::peer::frame(FIN | PING, b"there"));
+    assert_eq!(peer.frame().payload, b"there", "the call waits, a ping does not");
+    assert!(test.log.every("clank.client.connected").is_empty());
+    paper.release();
+    assert_eq!(peer.json()[2], json!(FIRST));
+    let connected = test.log.wait_for("clank.client.connected");
+    assert_eq!(paper.kept(EventKind::Connected), [connected]);
+    peer.leave();
+    assert_eq!(paper.kept(EventKind::Disconnected), [test.disconnected()]);
+}
+
+#[test]
+fn a_client_that_is_welcomed_and_cannot_be_recorded_was_never_connected() {
+    let paper = Arc::new(Paper::default());
+    let journal = Arc::clone(&paper);
+    let test = serve(|builder| builder.journal(journal).journal_before_accept(false));
+    paper.refuse(EventKind::Connected, NotRecorded::Full);
+    let mut peer = Peer::wamp(test.address);
+    assert_eq!(peer.closed(), (1013, "the connection can't be recorded".to_owned()));
+    let rejected = test.rejected();
+    assert_eq!((&rejected["cause"], &rejected["http_status"]), (&json!("journal_unavailable"), &Value::Null));
+    test.until_empty();
+    for kind in ["clank.client.connected", "clank.client.disconnected", "clank.client.error"] {
+        assert!(test.log.every(kind).is_empty(), "{kind}");
+    }
+    assert!(paper.kept(EventKind::Disconnected).is_empty());
+}
