@@ -117,6 +117,15 @@ fn serve_with(paper: &Arc<Paper>) -> Test {
     serve(|builder| builder.journal(journal))
 }
 
+/// A client whose handshake waits until its record is let go.
+fn ask(test: &Test, paper: &Paper) -> Peer {
+    paper.hold(EventKind::Connected);
+    let mut peer = Peer::connect(test.address);
+    peer.write(HANDSHAKE.as_bytes());
+    paper.until_handed_over();
+    peer
+}
+
 #[test]
 fn a_run_begins_before_it_is_told_of_and_ends_after_all_else() {
     let paper = Arc::new(Paper::default());
@@ -142,10 +151,7 @@ fn a_run_begins_before_it_is_told_of_and_ends_after_all_else() {
 fn a_client_is_welcomed_once_its_connection_is_recorded() {
     let paper = Arc::new(Paper::default());
     let test = serve_with(&paper);
-    paper.hold(EventKind::Connected);
-    let mut peer = Peer::connect(test.address);
-    peer.write(HANDSHAKE.as_bytes());
-    paper.until_handed_over();
+    let mut peer = ask(&test, &paper);
     peer.stream.set_nonblocking(true).unwrap();
     assert!(peer.try_frame().is_err(), "nothing is said before");
     assert!(test.log.every("clank.client.connected").is_empty());
@@ -176,10 +182,7 @@ fn what_cannot_be_recorded_is_refused() {
 fn a_client_that_goes_while_it_is_recorded_has_been_connected() {
     let paper = Arc::new(Paper::default());
     let test = serve_with(&paper);
-    paper.hold(EventKind::Connected);
-    let mut peer = Peer::connect(test.address);
-    peer.write(HANDSHAKE.as_bytes());
-    paper.until_handed_over();
+    let peer = ask(&test, &paper);
     drop(peer);
     until("its handshake has ended", || test.handle().tables().handshakes == 0);
     paper.release();
@@ -193,11 +196,8 @@ fn a_client_that_goes_while_it_is_recorded_has_been_connected() {
 fn a_client_that_goes_while_its_record_fails_was_rejected() {
     let paper = Arc::new(Paper::default());
     let test = serve_with(&paper);
-    paper.hold(EventKind::Connected);
     paper.refuse(EventKind::Connected, NotRecorded::Failed);
-    let mut peer = Peer::connect(test.address);
-    peer.write(HANDSHAKE.as_bytes());
-    paper.until_handed_over();
+    let peer = ask(&test, &paper);
     drop(peer);
     until("its handshake has ended", || test.handle().tables().handshakes == 0);
     paper.release();
