@@ -459,6 +459,9 @@ fn lists_come_in_pages_and_what_is_misunderstood_is_refused() {
     let program = place.start();
     (0..3).for_each(|_| visit(&program));
     place.sink("three are refused", |sink| sink["dead_letters"] == 3 && sink["acked"] == 3);
+    // What is counted at once is written down, and listed, a moment later.
+    let listed = || ask(&socket, "/v1/sinks/test/dead-letters").1["dead_letters"].as_array().map(Vec::len);
+    until("they are written down", || listed() == Some(3));
     for (list, member, all) in
         [("/v1/events", "events", 7), ("/v1/sinks/test/dead-letters", "dead_letters", 3)]
     {

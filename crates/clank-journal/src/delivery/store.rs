@@ -186,7 +186,7 @@ impl Store {
         max_dead_bytes: u64,
         now: Timestamp,
     ) -> io::Result<Committed> {
-        let total = self.add_dead(sink, changes)?;
+        let total = self.dead_with(sink, changes);
         let committed = self.write(|transaction| {
             let name = sink.as_str();
             write_progress(transaction, sink, changes)?;
@@ -204,6 +204,7 @@ impl Store {
             let dropped = dropped.map(|gap| self.tell_gap(transaction, name, gap, now)).transpose()?;
             Ok(Committed { dropped })
         })?;
+        self.dead_are(sink, total)?;
         if total.bytes > max_dead_bytes {
             self.count_dead(sink)?;
         }

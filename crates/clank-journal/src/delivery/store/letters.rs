@@ -102,15 +102,20 @@ impl Store {
         self.totals.lock().ok().and_then(|totals| totals.get(sink).copied()).unwrap_or_default()
     }
 
-    /// Adds those that are about to be written; what there are then.
-    pub(super) fn add_dead(&self, sink: &SinkName, changes: &Changes) -> io::Result<Total> {
-        let mut totals = self.totals.lock().map_err(|_| poisoned())?;
-        let total = totals.entry(sink.clone()).or_default();
+    /// What there are once those are written that are about to be.
+    pub(super) fn dead_with(&self, sink: &SinkName, changes: &Changes) -> Total {
+        let mut total = self.dead_total(sink);
         for change in changes.made.iter().filter(|change| matches!(change, Change::Dead(..))) {
             total.letters += 1;
             total.bytes += change.bytes() as u64;
         }
-        Ok(*total)
+        total
+    }
+
+    /// They are written, and can be listed: so they count.
+    pub(super) fn dead_are(&self, sink: &SinkName, total: Total) -> io::Result<()> {
+        self.totals.lock().map_err(|_| poisoned())?.insert(sink.clone(), total);
+        Ok(())
     }
 
     pub(super) fn count_dead(&self, sink: &SinkName) -> io::Result<()> {
