@@ -21,8 +21,8 @@ struct Broker {
     process: Option<Child>,
     directory: PathBuf,
     port: u16,
-    /// Where Erlang's name server listens, which RabbitMQ starts and leaves behind.
-    epmd: Option<u16>,
+    /// Erlang's name server, which RabbitMQ would start by itself, and leave behind.
+    epmd: Option<Child>,
 }
 
 fn free_port() -> u16 {
@@ -60,7 +60,10 @@ impl Broker {
     fn rabbitmq() -> Self {
         let mut broker = Self::new("rabbitmq", "/usr/lib/rabbitmq/bin/rabbitmq-server");
         let epmd = free_port();
-        broker.epmd = Some(epmd);
+        let mut names = Command::new("epmd");
+        names.args(["-port", &epmd.to_string(), "-address", "127.0.0.1"]).stdout(Stdio::null());
+        broker.epmd = Some(names.spawn().unwrap());
+        until("names are served", || TcpStream::connect(("127.0.0.1", epmd)).is_ok());
         let at = |name: &str| broker.directory.join(name).display().to_string();
         broker.command.envs([
             ("HOME", at("")),
@@ -107,13 +110,9 @@ impl Broker {
 impl Drop for Broker {
     fn drop(&mut self) {
         self.kill();
-        if let Some(port) = self.epmd {
-            let mut epmd = Command::new("epmd");
-            _ = epmd
-                .args(["-port", &port.to_string(), "-kill"])
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status();
+        if let Some(mut names) = self.epmd.take() {
+            _ = names.kill();
+            _ = names.wait();
         }
         _ = std::fs::remove_dir_all(&self.directory);
     }
