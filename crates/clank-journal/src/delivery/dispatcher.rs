@@ -22,6 +22,9 @@ use super::status::{Retried, SinkStatus};
 use super::store::{DeadLetter, Known, Letters, Store};
 use crate::source::{Entry, Source};
 
+/// How often records are released while there is no sink.
+const RELEASE: Duration = Duration::from_millis(100);
+
 /// A sink and how it is served.
 #[derive(Clone, Debug)]
 pub struct SinkConfig {
@@ -288,7 +291,7 @@ async fn stop(sink: Running, deadline: Duration) {
     _ = sink.task.await;
 }
 
-/// While there is no sink, what is durable is released at once.
+/// While there is no sink, what is durable is released, without a call for each batch.
 async fn keep(cursors: Arc<Cursors>, source: Arc<dyn Source>) {
     let mut end = source.end();
     loop {
@@ -298,6 +301,7 @@ async fn keep(cursors: Arc<Cursors>, source: Arc<dyn Source>) {
         if end.changed().await.is_err() {
             return;
         }
+        tokio::time::sleep(RELEASE).await;
     }
 }
 

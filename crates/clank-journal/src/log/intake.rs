@@ -90,12 +90,13 @@ struct Queue {
     work: Work,
     is_closed: bool,
     is_stopped: bool,
-    is_asleep: bool,
+    /// With how many records the writer wants to be woken; `usize::MAX` while it is at work.
+    enough: usize,
 }
 
 impl Intake {
     pub(crate) fn new(most: usize, kinds: Kinds) -> Self {
-        let queue = Queue { work: Work::default(), is_closed: false, is_stopped: false, is_asleep: false };
+        let queue = Queue { work: Work::default(), is_closed: false, is_stopped: false, enough: usize::MAX };
         Self { queue: Mutex::new(queue), wake: Condvar::new(), most, kinds, poked: AtomicBool::new(false) }
     }
 
@@ -117,7 +118,11 @@ impl Intake {
             None => queue.work.handed.push_back(Handed { record, answer }),
             Some(why) => queue.work.refused.push((answer, why)),
         }
-        self.wake(queue);
+        // A writer at work finds what is there when it comes back, and one that gathers wants more.
+        let is_enough = queue.work.handed.len() + queue.work.refused.len() >= queue.enough;
+        if is_enough {
+            self.wake(queue);
+        }
     }
 
     pub(crate) fn command(&self, command: Command) {
@@ -137,12 +142,15 @@ impl Intake {
         self.lock().is_closed = true;
     }
 
-    /// Lets more records come, for as long as `patience`.
-    pub(crate) fn gather(&self, patience: Duration) {
-        let queue = self.lock();
-        // nobody calls a writer that is not asleep, but who wants it to end
-        let is_running = |queue: &mut Queue| !queue.is_stopped && queue.work.commands.is_empty();
-        drop(self.wake.wait_timeout_while(queue, patience, is_running));
+    /// Lets more records come, until there are `enough` or `patience` is at its end.
+    pub(crate) fn gather(&self, patience: Duration, enough: usize) {
+        let mut queue = self.lock();
+        queue.enough = enough;
+        let waits = |queue: &mut Queue| {
+            !queue.is_stopped && queue.work.commands.is_empty() && queue.work.handed.len() < enough
+        };
+        let waited = self.wake.wait_timeout_while(queue, patience, waits);
+        waited.unwrap_or_else(PoisonError::into_inner).0.enough = usize::MAX;
     }
 
     /// Asks the writer to come to its end.
@@ -159,7 +167,7 @@ impl Intake {
         let is_idle = |queue: &mut Queue| {
             !queue.is_stopped && queue.work.is_empty() && !self.poked.load(Ordering::Acquire)
         };
-        queue.is_asleep = true;
+        queue.enough = 1;
         queue = match patience {
             None => self.wake.wait_while(queue, is_idle).unwrap_or_else(PoisonError::into_inner),
             Some(patience) => {
@@ -167,7 +175,7 @@ impl Intake {
                 waited.unwrap_or_else(PoisonError::into_inner).0
             }
         };
-        queue.is_asleep = false;
+        queue.enough = usize::MAX;
         self.poked.store(false, Ordering::Relaxed);
         let work = std::mem::take(&mut queue.work);
         (!queue.is_stopped || !work.is_empty()).then_some(work)
@@ -177,11 +185,11 @@ impl Intake {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A writer at work finds what is there when it comes back; only a sleeping one needs a call.
+    /// Wakes a writer that sleeps, once.
     fn wake(&self, mut queue: MutexGuard<'_, Queue>) {
-        let is_asleep = std::mem::take(&mut queue.is_asleep);
+        let enough = std::mem::replace(&mut queue.enough, usize::MAX);
         drop(queue);
-        if is_asleep {
+        if enough != usize::MAX {
             self.wake.notify_one();
         }
     }
@@ -272,6 +280,19 @@ mod tests {
     }
 
     #[test]
+    fn gathering_ends_with_enough_records() {
+        let intake = Intake::new(9, Kinds::default());
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| intake.gather(Duration::from_secs(600), 3));
+            (1..=3).for_each(|number| intake.hand(opened(number, ""), Box::new(|_| ())));
+            writer.join().unwrap();
+        });
+        // what is there already is not waited for
+        intake.gather(Duration::from_secs(600), 3);
+        assert_eq!(intake.take(None).unwrap().handed.len(), 3);
+    }
+
+    #[test]
     fn time_and_pokes_wake_the_writer() {
         let intake = Intake::new(9, Kinds::default());
         assert_eq!(intake.take(Some(Duration::ZERO)).unwrap().handed.len(), 0);
@@ -279,7 +300,7 @@ mod tests {
         assert_eq!(intake.take(None).unwrap().handed.len(), 0);
         // who gathers is woken by the end
         intake.stop();
-        intake.gather(Duration::from_secs(600));
+        intake.gather(Duration::from_secs(600), usize::MAX);
         assert!(intake.take(None).is_none());
     }
 }

@@ -83,10 +83,10 @@ pub struct Options {
     pub retention_bytes: u64,
     /// How many records a second are kept of rejections, errors and topic events.
     pub minor_rate: u32,
-    /// The least time from one batch to the next, where the first had several records. What a batch
-    /// costs the processor hardly depends on how many there are, and a quick disk would take very many
-    /// small ones; a slow one gathers by itself. A lone record never waits, and nothing does where
-    /// records are not synced.
+    /// The least time from one batch to the next, where the first had several records and fewer than
+    /// 64 have come since. What a batch costs the processor hardly depends on how many there are, and a
+    /// quick disk would take very many small ones; a slow one gathers by itself. A lone record never
+    /// waits, and nothing does where records are not synced.
     pub gather: Duration,
     /// How many records may wait for the disk. More connections are refused; the ends of those that
     /// are open always wait.
@@ -111,7 +111,7 @@ impl Default for Options {
             retention_age: Duration::from_secs(7 * 24 * 60 * 60),
             retention_bytes: 256 << 20,
             minor_rate: 1_000,
-            gather: Duration::from_micros(500),
+            gather: Duration::from_millis(2),
             queue: 65_536,
             user_grace: Duration::from_secs(5),
             segment_bytes: 64 << 20,

@@ -28,6 +28,8 @@ pub(super) const RETENTION: Duration = Duration::from_secs(60);
 
 /// So many records make it likely that more are about to come.
 const SEVERAL: usize = 4;
+/// So many are a batch in which a record's share of the sync is small: no more are waited for.
+const ENOUGH: usize = 64;
 
 /// A moment, by both clocks.
 #[derive(Clone, Copy, Debug)]
@@ -347,7 +349,7 @@ pub(crate) fn run(mut writer: Writer) {
         loop {
             let patience = writer.deadline().map(|at| at.saturating_sub(began.elapsed()));
             if let Some(patience) = writer.gathering(began.elapsed()) {
-                shared.intake.gather(patience);
+                shared.intake.gather(patience, ENOUGH);
             }
             match shared.intake.take(patience) {
                 Some(work) => writer.turn(work, now()),

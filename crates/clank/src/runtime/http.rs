@@ -43,6 +43,8 @@ pub(crate) struct Ready {
     /// The client has ended its direction, or the socket is broken. It is said once: what is
     /// unread has to be read to the end.
     pub ended: bool,
+    /// It was not the system that said so: what was waited for within the program has come.
+    pub woken: bool,
 }
 
 /// What became of it.
@@ -106,7 +108,8 @@ impl Http {
     pub(crate) fn drive(&mut self, ready: Ready) -> Progress {
         {
             let mut wire = self.wire.borrow_mut();
-            wire.readable |= ready.readable;
+            // What it is woken for is no news of the socket: reading would be a call in vain.
+            wire.readable |= ready.readable && !ready.woken;
             wire.ended |= ready.ended;
             if !ready.readable && wire.out.is_empty() && !wire.stalled {
                 // A fresh socket is writable, before there is anything to write.
@@ -371,13 +374,13 @@ mod tests {
 
     /// Drives it as the worker does: once for what the system says, and as often as hyper wakes it.
     fn drive(http: &mut Http, letters: &Letters, readable: bool) {
-        let mut ready = Ready { readable, writable: true, ended: false };
+        let mut ready = Ready { readable, writable: true, ended: false, woken: false };
         loop {
             assert!(matches!(http.drive(ready), Progress::Pending));
             if letters.mailbox.take(Vec::new()).is_empty() {
                 return;
             }
-            ready.readable = true;
+            ready = Ready { readable: true, woken: true, ..ready };
         }
     }
 

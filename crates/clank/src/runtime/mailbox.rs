@@ -9,7 +9,6 @@ use super::adopt::Adopted;
 use super::job::Done;
 use super::peer::Peer;
 use super::slots::Token;
-use super::sync::atomic::{AtomicBool, Ordering};
 use super::sync::{Mutex, lock};
 
 /// What a worker is asked to do.
@@ -43,40 +42,58 @@ pub(crate) enum Command {
 
 /// A worker's letter box. Its order is the order of sending.
 pub(crate) struct Mailbox {
-    /// `None`: the worker has ended.
-    commands: Mutex<Option<Vec<Command>>>,
-    /// The worker has been woken and has not yet looked.
-    signalled: AtomicBool,
+    letters: Mutex<Letters>,
     waker: mio::Waker,
+}
+
+struct Letters {
+    /// `None`: the worker has ended.
+    commands: Option<Vec<Command>>,
+    /// The worker waits for the system, and has to be woken. One at work looks by itself.
+    asleep: bool,
 }
 
 impl Mailbox {
     pub(crate) fn new(registry: &mio::Registry, token: mio::Token) -> io::Result<Self> {
         let waker = mio::Waker::new(registry, token)?;
-        Ok(Self { commands: Mutex::new(Some(Vec::new())), signalled: AtomicBool::new(false), waker })
+        Ok(Self { letters: Mutex::new(Letters { commands: Some(Vec::new()), asleep: false }), waker })
     }
 
     pub(crate) fn send(&self, command: Command) {
-        match &mut *lock(&self.commands) {
-            Some(commands) => commands.push(command),
-            None => return,
-        }
-        if !self.signalled.swap(true, Ordering::AcqRel) {
+        let mut letters = lock(&self.letters);
+        let Some(commands) = &mut letters.commands else {
+            // Dropped without the lock: a command may hold the last of a connection.
+            drop(letters);
+            return drop(command);
+        };
+        commands.push(command);
+        let asleep = std::mem::take(&mut letters.asleep);
+        drop(letters);
+        if asleep {
             // It fails only if the worker's poll is gone, and then nobody is left to be woken.
             _ = self.waker.wake();
         }
     }
 
+    /// The worker is about to wait for the system: from now on it has to be woken. `false` if there
+    /// are commands already, and it must not wait.
+    pub(crate) fn sleep(&self) -> bool {
+        let mut letters = lock(&self.letters);
+        letters.asleep = letters.commands.as_ref().is_none_or(Vec::is_empty);
+        letters.asleep
+    }
+
     /// Takes all commands, leaving `empty` in their place.
     pub(crate) fn take(&self, empty: Vec<Command>) -> Vec<Command> {
-        self.signalled.store(false, Ordering::Release);
-        lock(&self.commands).replace(empty).unwrap_or_default()
+        let mut letters = lock(&self.letters);
+        letters.asleep = false;
+        letters.commands.replace(empty).unwrap_or_default()
     }
 
     /// Drops all commands, and those that are sent from now on.
     pub(crate) fn close(&self) {
         // Dropped without the lock: a command may hold the last of a connection.
-        let commands = lock(&self.commands).take();
+        let commands = lock(&self.letters).commands.take();
         drop(commands);
     }
 }
@@ -119,16 +136,32 @@ mod tests {
     }
 
     #[test]
-    fn the_worker_is_woken_once_and_finds_all_in_order() {
+    fn a_sleeping_worker_is_woken_once_and_finds_all_in_order() {
         let mut letters = Letters::new();
+        assert!(letters.mailbox.sleep());
         assert_eq!(letters.wakes(), 0);
         (0..3).for_each(|window| letters.mailbox.send(Command::Drain { window }));
         assert_eq!(letters.wakes(), 1);
         (3..5).for_each(|window| letters.mailbox.send(Command::Drain { window }));
         assert_eq!(letters.wakes(), 0, "it has not looked yet");
         assert_eq!(windows(letters.mailbox.take(Vec::new())), [0, 1, 2, 3, 4]);
+        assert!(letters.mailbox.sleep());
         letters.mailbox.send(Command::Stop);
         assert_eq!(letters.wakes(), 1);
+    }
+
+    #[test]
+    fn a_worker_at_work_is_not_woken_and_does_not_fall_asleep() {
+        let mut letters = Letters::new();
+        letters.mailbox.send(Command::Drain { window: 0 });
+        assert!(!letters.mailbox.sleep());
+        letters.mailbox.send(Command::Drain { window: 1 });
+        assert_eq!(letters.wakes(), 0);
+        assert_eq!(windows(letters.mailbox.take(Vec::new())), [0, 1]);
+        assert!(letters.mailbox.sleep());
+        assert!(letters.mailbox.take(Vec::new()).is_empty());
+        letters.mailbox.send(Command::Stop);
+        assert_eq!(letters.wakes(), 0, "it has looked since");
     }
 
     #[test]
@@ -136,6 +169,7 @@ mod tests {
         let mut letters = Letters::new();
         let token = Token::from_mio(mio::Token(7));
         let waker = ConnectionWaker::waker(&letters.mailbox, token);
+        assert!(letters.mailbox.sleep());
         waker.wake_by_ref();
         waker.wake();
         assert_eq!(letters.wakes(), 1);

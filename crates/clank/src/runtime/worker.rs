@@ -131,7 +131,7 @@ impl Worker {
     fn patience(&self) -> Option<Duration> {
         let due = self.acceptor.as_ref().is_some_and(|acceptor| acceptor.is_due(self.cx.now));
         let busy = !self.cx.publications.is_empty() || !self.flushes.is_empty();
-        if due || busy || !self.cx.ready.is_empty() {
+        if due || busy || !self.cx.ready.is_empty() || !self.cx.mailbox.sleep() {
             return Some(Duration::ZERO);
         }
         let resume = self.acceptor.as_ref().and_then(Acceptor::resumes_at);
@@ -151,7 +151,8 @@ impl Worker {
             token => {
                 let ended = event.is_read_closed() || event.is_error();
                 let readable = event.is_readable() || ended;
-                self.drive(Token::from_mio(token), Ready { readable, writable: event.is_writable(), ended });
+                let writable = event.is_writable();
+                self.drive(Token::from_mio(token), Ready { readable, writable, ended, woken: false });
             }
         }
     }
@@ -295,7 +296,7 @@ impl Worker {
             }
             Command::Wake(token) => {
                 self.with(token, |conn, _| conn.on_woken());
-                self.drive(token, Ready { readable: true, writable: true, ended: false });
+                self.drive(token, Ready { readable: true, writable: true, ended: false, woken: true });
             }
             Command::Done { token, ticket, done } => {
                 self.with(token, |conn, cx| conn.on_done(ticket, done, cx));

@@ -161,8 +161,8 @@ fn batches_are_gathered_where_several_records_come_at_once() {
         rig.writer.gathering(Duration::from_micros(passed)).map(|left| left.as_micros())
     };
     assert_eq!(gathering(options(), 1, 0), None);
-    assert_eq!(gathering(options(), 10, 0), Some(500));
-    assert_eq!(gathering(options(), 10, 499), Some(1));
-    assert_eq!(gathering(options(), 10, 501), None);
+    assert_eq!(gathering(options(), 10, 0), Some(2_000));
+    assert_eq!(gathering(options(), 10, 1_999), Some(1));
+    assert_eq!(gathering(options(), 10, 2_001), None);
     assert_eq!(gathering(Options { durability: Durability::Os, ..options() }, 10, 0), None);
 }

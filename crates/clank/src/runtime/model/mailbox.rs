@@ -8,8 +8,8 @@ use shuttle::thread;
 use super::explore;
 use crate::runtime::{Command, Mailbox, Token};
 
-/// Two send while the worker looks, as its poll tells it to: nothing is left behind, and the order
-/// of each is kept.
+/// Two send while the worker looks, whenever it may not sleep or its poll tells it to: nothing is
+/// left behind, and the order of each is kept.
 fn send_take() {
     let mut poll = mio::Poll::new().unwrap();
     let mailbox = Arc::new(Mailbox::new(poll.registry(), Token::MAILBOX).unwrap());
@@ -23,16 +23,20 @@ fn send_take() {
     });
     let mut events = mio::Events::with_capacity(4);
     let mut taken = Vec::new();
+    let mut asleep = false;
     let mut look = |taken: &mut Vec<u64>| {
+        // A worker that sleeps does so until it is told.
+        asleep = asleep || mailbox.sleep();
         poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
-        let told = !events.is_empty();
-        if told {
+        let looks = !asleep || !events.is_empty();
+        if looks {
+            asleep = false;
             taken.extend(mailbox.take(Vec::new()).into_iter().map(|command| match command {
                 Command::Drain { window } => window,
                 _ => panic!("nobody sent this"),
             }));
         }
-        told
+        looks
     };
     for _ in 0..4 {
         look(&mut taken);

@@ -19,7 +19,8 @@
 //!   dropped in between; the leaving says more than it ended, or forgets no topic; a subscribe that
 //!   fails leaves its topic behind; what was unsubscribed still counts; events are delivered
 //!   outside of the lock
-//! - [`mailbox`]: the signal is cleared after the commands are taken, or set before they are there
+//! - [`mailbox`]: the worker falls asleep without a look; whether it sleeps is asked before the
+//!   command is there
 //! - [`gate`]: what is counted was checked before, outside of the lock; a refusal keeps its address
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
