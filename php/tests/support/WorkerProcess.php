@@ -138,6 +138,14 @@ final class WorkerProcess
         return (string) file_get_contents($this->folder->path.'/stderr');
     }
 
+    /** Seconds of processor time that the worker has used. */
+    public function cpu(): float
+    {
+        $fields = explode(' ', file_get_contents('/proc/'.proc_get_status($this->process)['pid'].'/stat'));
+
+        return ($fields[13] + $fields[14]) / 100;
+    }
+
     /** Hangs up, as a server that ends. */
     public function hangUp(): void
     {
