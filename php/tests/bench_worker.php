@@ -10,7 +10,6 @@ namespace Clank\Tests;
 foreach (glob(__DIR__.'/support/*.php') as $file) {
     require_once $file;
 }
-require_once __DIR__.'/PageTest.php';
 
 const IN_FLIGHT = 64;
 const HEADERS = [

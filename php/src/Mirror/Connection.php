@@ -19,9 +19,13 @@ use Ratchet\Wamp\WampConnection;
 #[\AllowDynamicProperties]
 final class Connection extends WampConnection
 {
+    const OPEN = 0;
+    const CLOSING = 1;
+    const DETACHED = 2;
+
     const MADE_ON_DEMAND = ['WAMP' => true, 'httpRequest' => true, 'WebSocket' => true, 'PeriodicTimer' => true];
     const OWN = ['resourceId' => true, 'remoteAddress' => true, 'clankHome' => true, 'clankFacts' => true,
-        'clankDetached' => true, 'wrappedConn' => true];
+        'clankState' => true, 'wrappedConn' => true];
 
     public $resourceId;
     public $remoteAddress;
@@ -29,7 +33,7 @@ final class Connection extends WampConnection
     // Named so that no application's own property meets them.
     private $clankHome;
     private $clankFacts;
-    private $clankDetached;
+    private $clankState;
 
     public function __construct(Home $home, array $facts, bool $detached = false)
     {
@@ -37,7 +41,7 @@ final class Connection extends WampConnection
         $this->remoteAddress = $facts['address'] ?? '';
         $this->clankHome = $home;
         $this->clankFacts = $facts;
-        $this->clankDetached = $detached;
+        $this->clankState = $detached ? self::DETACHED : self::OPEN;
         foreach ($facts['properties'] ?? [] as $name => $value) {
             $this->$name = $value;
         }
@@ -45,7 +49,7 @@ final class Connection extends WampConnection
 
     public function callResult($id, $data = [])
     {
-        if (!$this->clankDetached) {
+        if ($this->clankState === self::OPEN) {
             $this->clankHome->commands->result($id, $data);
         }
 
@@ -54,7 +58,7 @@ final class Connection extends WampConnection
 
     public function callError($id, $errorUri, $desc = '', $details = null)
     {
-        if (!$this->clankDetached) {
+        if ($this->clankState === self::OPEN) {
             $this->clankHome->commands->callError($id, (string) $errorUri, (string) $desc, $details);
         }
 
@@ -63,7 +67,7 @@ final class Connection extends WampConnection
 
     public function event($topic, $msg)
     {
-        if (!$this->clankDetached) {
+        if ($this->clankState === self::OPEN) {
             $this->clankHome->commands->event($this->resourceId, (string) $topic, $msg);
         }
 
@@ -84,7 +88,7 @@ final class Connection extends WampConnection
 
     public function send($data)
     {
-        if (!$this->clankDetached) {
+        if ($this->clankState === self::OPEN) {
             $this->clankHome->commands->send($this->resourceId, (string) $data);
         }
 
@@ -93,7 +97,7 @@ final class Connection extends WampConnection
 
     public function close($opt = null)
     {
-        if (!$this->clankDetached) {
+        if ($this->clankState === self::OPEN) {
             $this->clankHome->commands->closeClient($this->resourceId, is_int($opt) ? $opt : null);
         }
     }
@@ -134,10 +138,16 @@ final class Connection extends WampConnection
         return property_exists($this, 'WAMP') ? iterator_to_array($this->WAMP->subscriptions, false) : [];
     }
 
-    /** From now on data can be read, and nothing is sent any more. @internal */
+    /** The socket is closed: nothing is sent any more. @internal */
+    public function closing(): void
+    {
+        $this->clankState = self::CLOSING;
+    }
+
+    /** The server has forgotten the connection; what was hung on it can be read. @internal */
     public function detach(): void
     {
-        $this->clankDetached = true;
+        $this->clankState = self::DETACHED;
         if (property_exists($this, 'PeriodicTimer')) {
             $this->PeriodicTimer->cancelAll();
         }
@@ -146,7 +156,7 @@ final class Connection extends WampConnection
     /** @internal */
     public function isDetached(): bool
     {
-        return $this->clankDetached;
+        return $this->clankState === self::DETACHED;
     }
 
     /** What the application hung on the connection and another process can take over. @internal */

@@ -58,6 +58,7 @@ final class Lifecycle
         if ($connection === null) {
             return;
         }
+        $connection->closing();
         try {
             $this->closed($connection, $request);
         } finally {

@@ -66,7 +66,12 @@ final class WorkerProcess
     public function write(array $request): void
     {
         $json = json_encode($request);
-        fwrite($this->socket, pack('N', strlen($json)).$json);
+        $this->writeBytes(pack('N', strlen($json)).$json);
+    }
+
+    public function writeBytes(string $bytes): void
+    {
+        fwrite($this->socket, $bytes);
     }
 
     /** Sends a request and waits for what comes of it. */
