@@ -37,7 +37,8 @@ require __DIR__.'/../autoload.php';
         $file = new ApplicationFile($options['app'], $options['env'] ?? null, isset($options['no-debug']) ? false : null);
         $application = new Application($file->kernel());
         Output::listen();
-        $worker = new Worker(Link::connect($socket), $application);
+        LastWords::through($link = Link::connect($socket));
+        $worker = new Worker($link, $application);
     } catch (\Throwable $e) {
         LastWords::refuse($e);
         exit(1);

@@ -51,7 +51,7 @@ final class Worker
         $this->link->add($this->hello());
         $this->watch();
         $this->link->flush();
-        LastWords::through($this->link);
+        LastWords::started();
         $this->loop->addReadStream($this->link->socket(), function () {
             $this->read();
         });
