@@ -107,10 +107,10 @@ final class Worker
         }
         // The application may have ended the buffer.
         Output::open();
+        $this->watch();
         if ($done['seq'] !== 0) {
             $this->link->addWhateverItHolds($done);
         }
-        $this->watch();
         if (!$this->link->flush() || $request['op'] === 'stop') {
             $this->end();
         }
