@@ -41,5 +41,5 @@ foreach ($files as $file => $tests) {
     }
 }
 
-echo PHP_EOL, $passed, ' passed, ', count($failed), ' failed', PHP_EOL;
+echo PHP_EOL, 'php: ', $passed, ' passed, ', count($failed), ' failed', PHP_EOL;
 exit($failed || !$passed ? 1 : 0);

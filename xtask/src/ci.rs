@@ -47,6 +47,7 @@ const STEPS: &[Step] = &[
     Step { name: "doctest", about: "examples in the documentation", run: steps::doctest },
     Step { name: "model", about: "the runtime's concurrent parts under a model checker", run: steps::model },
     Step { name: "js", about: "tests and size of the JavaScript client", run: steps::js },
+    Step { name: "php", about: "tests of the Symfony bundle and its worker", run: steps::php },
     Step { name: "release", about: "the release build, and the size of the program", run: steps::release },
     Step { name: "browser", about: "headless Chromium against the release build", run: steps::browser },
     Step { name: "autobahn", about: "Autobahn|Testsuite, all 517 cases, strictly", run: steps::autobahn },

@@ -10,44 +10,45 @@ use crate::{Result, node};
 /// Something that the tests need, and the Debian packages it comes in.
 struct Need {
     what: &'static str,
-    packages: &'static [&'static str],
+    /// Their names, with white space between.
+    packages: &'static str,
     present: fn() -> bool,
 }
 
 const NEEDS: &[Need] = &[
     Need {
         what: "a C compiler, make and binutils (the program's allocator, Autobahn's parts, strip)",
-        packages: &["gcc", "libc6-dev", "make", "binutils"],
+        packages: "gcc libc6-dev make binutils",
         present: || ["cc", "make", "strip"].iter().all(|name| succeeds(name, &["--version"])),
     },
     Need {
         what: "Git (which files are the project's)",
-        packages: &["git"],
+        packages: "git",
         present: || succeeds("git", &["--version"]),
     },
     Need {
         what: "curl (the examples of the HTTP API's guide)",
-        packages: &["curl"],
+        packages: "curl",
         present: || succeeds("curl", &["--version"]),
     },
     Need {
         what: "certificates (npm, pip)",
-        packages: &["ca-certificates"],
+        packages: "ca-certificates",
         present: || Path::new("/etc/ssl/certs/ca-certificates.crt").exists(),
     },
     Need {
         what: "Node.js and npm (the JavaScript client, browser tests)",
-        packages: &["nodejs", "npm"],
+        packages: "nodejs npm",
         present: node::has_npm,
     },
     Need {
         what: "Chromium (browser tests)",
-        packages: &["chromium"],
+        packages: "chromium",
         present: || BROWSERS.iter().any(|name| succeeds(name, &["--version"])),
     },
     Need {
         what: "NATS, Redis and RabbitMQ (brokers that events are delivered to)",
-        packages: &["nats-server", "redis-server", "rabbitmq-server"],
+        packages: "nats-server redis-server rabbitmq-server",
         present: || {
             succeeds("nats-server", &["--version"])
                 && succeeds("redis-server", &["--version"])
@@ -56,7 +57,7 @@ const NEEDS: &[Need] = &[
     },
     Need {
         what: "iproute2, iptables and util-linux (networks and disks that fail)",
-        packages: &["iproute2", "iptables", "util-linux", "mount"],
+        packages: "iproute2 iptables util-linux mount",
         present: || {
             succeeds("ip", &["-V"])
                 && succeeds("iptables", &["--version"])
@@ -64,16 +65,30 @@ const NEEDS: &[Need] = &[
         },
     },
     Need {
-        what: "PHP (an example that receives webhooks)",
-        packages: &["php-cli"],
-        present: || succeeds("php", &["--version"]),
+        what: "PHP, Symfony, and where sessions are kept (the Symfony bundle, a receiver of webhooks)",
+        packages: include_str!("../../php/debian-packages.txt"),
+        present: || {
+            succeeds("php", &["-r", PHP])
+                && ["mariadbd", "memcached"].iter().all(|name| succeeds(name, &["--version"]))
+                && Path::new("/usr/lib/postgresql").exists()
+        },
     },
     Need {
         what: "Python 3 with venv (Autobahn|Testsuite, an example that receives webhooks)",
-        packages: &["python3", "python3-venv"],
+        packages: "python3 python3-venv",
         present: || succeeds("python3", &["-c", "import venv, ensurepip"]),
     },
 ];
+
+/// Fails unless all extensions and parts of Symfony are there.
+const PHP: &str = r#"
+    foreach (['mbstring', 'memcached', 'pdo_mysql', 'pdo_pgsql', 'pdo_sqlite', 'redis', 'xml'] as $name) {
+        extension_loaded($name) || exit(1);
+    }
+    foreach (['Bundle/FrameworkBundle', 'Bundle/TwigBundle', 'Component/Dotenv', 'Component/Security/Core'] as $part) {
+        is_file("/usr/share/php/Symfony/$part/autoload.php") || exit(1);
+    }
+"#;
 
 const BROWSERS: &[&str] = &["chromium", "chromium-browser", "google-chrome"];
 
@@ -91,7 +106,7 @@ pub(crate) fn prepare(workspace: &Workspace) -> Result<String> {
         let present = (need.present)();
         println!("  {:9} {}", if present { "present" } else { "MISSING" }, need.what);
         if !present {
-            packages.extend(need.packages);
+            packages.extend(need.packages.split_whitespace());
         }
     }
     println!("  and npm packages in the checkout, a Python 2.7 environment in the user's cache folder");

@@ -78,6 +78,10 @@ pub(crate) fn js(workspace: &Workspace) -> Result<String> {
     count_tests(&mut process::command(&folder, "npm", &["test"]))
 }
 
+pub(crate) fn php(workspace: &Workspace) -> Result<String> {
+    count_tests(&mut process::command(workspace.root(), "php", &["php/tests/run.php"]))
+}
+
 pub(crate) fn release(workspace: &Workspace) -> Result<String> {
     let built = Release::build(workspace)?;
     let stripped = built.program.with_extension("stripped");
@@ -156,10 +160,11 @@ impl Totals {
             // Node's runner: a line each.
             ["#" | "ℹ", "pass", count] => self.passed += number(count),
             ["#" | "ℹ", "skipped" | "todo", count] => self.left_out += number(count),
-            // cargo test, for each target; cargo nextest; Autobahn.
-            ["test", "result:", rest @ ..] | ["Summary", rest @ ..] | ["autobahn:", rest @ ..] => {
-                self.read_pairs(rest);
-            }
+            // cargo test, for each target; cargo nextest; Autobahn; PHP.
+            ["test", "result:", rest @ ..]
+            | ["Summary", rest @ ..]
+            | ["autobahn:", rest @ ..]
+            | ["php:", rest @ ..] => self.read_pairs(rest),
             _ => {}
         }
     }
@@ -200,6 +205,7 @@ mod tests {
             ("# tests 4\n# pass 3\n# fail 1\n# skipped 0\n# todo 0", (3, 0)),
             ("ℹ tests 4\nℹ pass 3\nℹ skipped 1", (3, 1)),
             ("autobahn: 517 passed, 0 failed, 0 non-strict, 0 unimplemented of 517 cases in 30 s", (517, 0)),
+            ("php: 96 passed, 0 failed", (96, 0)),
             ("3 passed through here", (0, 0)),
         ];
         for (output, expected) in cases {
