@@ -1,0 +1,9 @@
+<?php
+
+namespace Acme\HelloBundle;
+
+use Symfony\Component\HttpKernel\Bundle\Bundle;
+
+class AcmeHelloBundle extends Bundle
+{
+}
