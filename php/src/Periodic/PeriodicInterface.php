@@ -1,0 +1,9 @@
+<?php
+
+namespace JDare\ClankBundle\Periodic;
+
+/** What a periodic service implements. */
+interface PeriodicInterface
+{
+    public function tick();
+}

@@ -1,0 +1,7 @@
+<?php
+
+namespace Clank\Tests;
+
+final class Failure extends \Exception
+{
+}
