@@ -117,11 +117,22 @@ impl Conn {
 
     fn unsubscribe(&mut self, topic: Uri<'_>, cx: &mut Cx) {
         if cx.engine.hub.unsubscribe(topic.as_str(), &self.peer) {
-            self.left(topic, cx);
+            self.tell(Change::Unsubscribed(topic.as_str().into()), cx);
+            self.tell_left(&topic, cx);
         }
     }
 
-    /// The connection is no longer subscribed: those who want to know hear of it in their turn.
+    /// Tells the topic's handler now that the connection is no longer subscribed.
+    fn tell_left(&mut self, topic: &Uri<'_>, cx: &mut Cx) {
+        if let Some(entry) = handler(topic, cx).filter(|entry| entry.hooks.unsubscribe) {
+            let (connection, view) = (self.connection(), view(topic, cx));
+            let hear = move || entry.handler.unsubscribe(connection, view);
+            self.start(Job::Hear, entry.inline, hear, Done::Told, cx);
+        }
+    }
+
+    /// The connection, which ends, is no longer subscribed: those who want to know hear of it in
+    /// their turn.
     pub(super) fn left(&mut self, topic: Uri<'_>, cx: &mut Cx) {
         self.tell(Change::Unsubscribed(topic.as_str().into()), cx);
         if handler(&topic, cx).is_some_and(|entry| entry.hooks.unsubscribe) {
@@ -239,13 +250,7 @@ impl Conn {
             match work {
                 Work::Record(told) => self.record(told, cx),
                 Work::Tell { told, listener } => self.tell_listener(told, listener, cx),
-                Work::Left(topic) => {
-                    if let Some(entry) = handler(&topic, cx) {
-                        let (connection, view) = (self.connection(), view(&topic, cx));
-                        let hear = move || entry.handler.unsubscribe(connection, view);
-                        self.start(Job::Hear, entry.inline, hear, Done::Told, cx);
-                    }
-                }
+                Work::Left(topic) => self.tell_left(&topic, cx),
                 Work::Text(text) => self.on_text(&text, cx),
                 Work::Binary(bytes) => self.on_binary(&bytes, cx),
                 Work::Hangup(frame) => self.on_hangup(frame, cx),
