@@ -167,7 +167,7 @@ pub const SETTINGS: &[Setting] = table! {
     "limits.slow_consumer" => limits.slow_consumer, "What becomes of a connection for which more would wait: it is disconnected as `slow_consumer`, or events for it are dropped and counted.";
     "limits.write" => limits.write, "Time for which a connection may take no byte of what waits for it. Beyond it: disconnected as `slow_consumer`.";
     "limits.buffered" => limits.buffered, "Bytes that wait to be sent or handled over all connections; at least `limits.outbound`. Beyond it: disconnected as `overloaded`.";
-    "limits.listener" => limits.listener, "Time that a lifecycle listener may take.";
+    "limits.listener" => limits.listener, "Time that a lifecycle listener may take. With `symfony.app`, if it is not given: `symfony.timeout`, `symfony.wait` and `symfony.boot_timeout` together.";
 
     "keepalive.interval" => limits.keepalive_interval, "Silence of a client after which it is sent a ping.";
     "keepalive.timeout" => limits.keepalive_timeout, "Time after the ping in which something must be heard. Beyond it: disconnected as `keepalive_timeout`.";

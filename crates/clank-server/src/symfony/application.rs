@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use clank::{
     Admission, Answer, Call, CallHandler, ClientErrorEvent, ClientEvent, ClientEventListener,
-    ClientRejectedEvent, ConnectRequest, Connection, Forward, Publication, Result, RpcError, ServerEvent, Topic,
-    TopicHandler,
+    ClientRejectedEvent, ConnectRequest, Connection, Forward, Publication, Result, RpcError, ServerEvent,
+    Topic, TopicHandler,
 };
 use clank_core::event::{Body, Disconnected};
 use http::StatusCode;
@@ -54,13 +54,15 @@ impl ClientEventListener for Application {
 
     async fn on_client_disconnect(&self, event: &ClientEvent) -> Result {
         let (bridge, id) = (&self.0, event.connection().resource_id());
-        let (Some(disconnected), Some(json)) = (event.disconnected(), bridge.connections.json(id, None)) else {
+        let (Some(disconnected), Some(json)) = (event.disconnected(), bridge.connections.json(id, None))
+        else {
             return Ok(());
         };
         let say = |frame: Frame| end(frame.value("id", &id), disconnected);
         let mut close = bridge.request(Kind::Close, (Some(id), ""), say);
         if let Ok(close) = &mut close {
-            let frame = Frame::new("gone").value("seq", &close.seq).raw("connection", &json).text("event", "close");
+            let frame =
+                Frame::new("gone").value("seq", &close.seq).raw("connection", &json).text("event", "close");
             close.detached = end(frame, disconnected).finish().ok();
         }
         settle(bridge.ask(bridge.slot(id), close).ended().await)

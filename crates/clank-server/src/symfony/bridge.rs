@@ -118,7 +118,6 @@ impl Bridge {
             Kind::Call => "call",
             Kind::Error => "error",
             Kind::Close => "close",
-            Kind::Gone => "gone",
             Kind::Tick => "tick",
             Kind::Stop => "stop",
         };
@@ -148,7 +147,10 @@ impl Bridge {
     pub(super) fn give(&self, slot: &Slot) -> Vec<u8> {
         let given = slot.queue().give(&self.connections, Instant::now(), &|id| self.again(id));
         // They are of connections that the worker does not know: nobody needs them to be done.
-        given.passed_over.into_iter().for_each(|request| self.complete(request, Ended::Done(Done::default())));
+        given
+            .passed_over
+            .into_iter()
+            .for_each(|request| self.complete(request, Ended::Done(Done::default())));
         given.bytes
     }
 
@@ -252,16 +254,11 @@ impl Slot {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the present worker is, or the last one was.
-    pub(super) fn hello(&self) -> Arc<Hello> {
-        Arc::clone(&self.hello.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
     pub(super) fn set_hello(&self, hello: &Arc<Hello>) {
         *self.hello.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(hello);
     }
 
-    /// Looks at the present worker without holding on to it.
+    /// Looks at what the present worker is, or the last one was.
     pub(super) fn is<T>(&self, look: impl FnOnce(&Hello) -> T) -> T {
         look(&self.hello.read().unwrap_or_else(PoisonError::into_inner))
     }

@@ -133,7 +133,8 @@ mod tests {
 
     #[test]
     fn a_frame_holds_what_was_said_as_it_stands() {
-        let frame = Frame::new("publish").value("seq", &7).text("topic", "a\"b").raw("event", r#"{"n": 1.0}"#);
+        let frame =
+            Frame::new("publish").value("seq", &7).text("topic", "a\"b").raw("event", r#"{"n": 1.0}"#);
         let frame = frame.value("eligible", &None::<Vec<u64>>).finish().unwrap();
         let json = br#"{"op":"publish","seq":7,"topic":"a\"b","event":{"n": 1.0},"eligible":null}"#;
         assert_eq!(frame.first_chunk().unwrap(), &(json.len() as u32).to_be_bytes());

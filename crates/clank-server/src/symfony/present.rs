@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{interval, timeout};
+use tokio::time::{interval, timeout, timeout_at};
 
 use super::bridge::{Bridge, Slot};
 use super::clock::Clock;
@@ -20,7 +20,7 @@ use super::said::Hello;
 use super::supervisor::{Nursery, Orders, pause};
 use super::watch::Watch;
 
-/// How long a worker has to end in order, once it has nothing left to do.
+/// How long a worker has to end in order.
 const GRACE: Duration = Duration::from_secs(5);
 /// How long what a dead worker said is read, and how long one that says nothing more has to end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -211,13 +211,16 @@ impl<'a> Present<'a> {
         } else {
             return false;
         };
-        tracing::info!(worker = self.slot.number, generation = self.generation, "the worker is replaced: {why}");
+        tracing::info!(
+            worker = self.slot.number,
+            generation = self.generation,
+            "the worker is replaced: {why}"
+        );
         true
     }
 
     async fn is_changed(&mut self) -> bool {
-        let is_changed =
-            self.bridge().settings.watch && self.watch.look(self.reader.files()).await;
+        let is_changed = self.bridge().settings.watch && self.watch.look(self.reader.files()).await;
         if is_changed {
             tracing::info!(worker = self.slot.number, "a file of the application has changed");
         }
@@ -233,6 +236,7 @@ impl<'a> Present<'a> {
     async fn end_in_order(&mut self) -> Properties {
         let (reply, mut ended) = oneshot::channel();
         let mut properties = Properties::new();
+        let deadline = tokio::time::Instant::now() + GRACE;
         if let Ok(stop) = self.bridge().request(Kind::Stop, (None, ""), |frame| frame) {
             {
                 let mut queue = self.slot.queue();
@@ -249,14 +253,18 @@ impl<'a> Present<'a> {
                     }
                 }
             };
-            if let Ok(Some(Ended::Done(done))) = timeout(GRACE, told).await {
+            if let Ok(Some(Ended::Done(done))) = timeout_at(deadline, told).await {
                 properties = done.handed_over();
             }
         }
         // The end of the stream is the order to end, too.
         self.running = None;
-        if timeout(GRACE, self.process.exited()).await.is_err() {
-            tracing::warn!(worker = self.slot.number, generation = self.generation, "a worker that was to end is killed");
+        if timeout_at(deadline, self.process.exited()).await.is_err() {
+            tracing::warn!(
+                worker = self.slot.number,
+                generation = self.generation,
+                "a worker that was to end is killed"
+            );
         }
         self.process.kill();
         self.process.ended().await;
@@ -276,6 +284,9 @@ impl<'a> Present<'a> {
             self.has_said_all = Some(words);
         }
         self.running = None;
+        if matches!(&self.has_said_all, Some(Words { broken: Some(_), .. })) {
+            self.process.kill();
+        }
         if timeout(LAST_WORDS, self.process.exited()).await.is_err() {
             self.process.kill();
         }

@@ -14,7 +14,7 @@ use super::connections::Connections;
 use super::request::{Kind, Request};
 
 /// Requests that a worker is given ahead of the one that runs.
-const AHEAD: usize = 64;
+const AHEAD: usize = 32;
 /// Bytes of them.
 const AHEAD_BYTES: usize = 1 << 20;
 /// Bytes of what may be refused that wait.
@@ -102,14 +102,15 @@ impl Queue {
         }
     }
 
-    /// Puts a request behind those that wait. It comes back where as many wait as may, `most`.
+    /// Puts a request behind those that wait. It comes back where as many wait as may, `most`,
+    /// beside the one that runs.
     pub(super) fn push(&mut self, request: Request, most: usize) -> Result<(), Request> {
         if self.is_closed {
             return Err(request);
         }
         if request.kind.is_optional() {
             let (count, bytes) = &mut self.optional;
-            if *count >= most || *bytes + request.frame.len() > WAITING_BYTES {
+            if *count + self.given.len() > most || *bytes + request.frame.len() > WAITING_BYTES {
                 return Err(request);
             }
             (*count, *bytes) = (*count + 1, *bytes + request.frame.len());
@@ -305,6 +306,7 @@ impl Queue {
     }
 
     /// How many requests there are, and calls without an answer.
+    #[cfg(test)]
     pub(super) fn counts(&self) -> (usize, usize) {
         (self.first.len() + self.waiting.len() + self.given.len(), self.calls.len())
     }

@@ -21,7 +21,6 @@ pub(super) enum Kind {
     Call,
     Error,
     Close,
-    Gone,
     Tick,
     Stop,
 }
@@ -37,7 +36,7 @@ impl Kind {
             Self::Publish => "a publication on",
             Self::Call => "a call of",
             Self::Error => "clank.client.error",
-            Self::Close | Self::Gone => "clank.client.disconnected",
+            Self::Close => "clank.client.disconnected",
             Self::Tick => "a tick of",
             Self::Stop => "its end",
         }

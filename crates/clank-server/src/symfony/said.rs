@@ -104,8 +104,6 @@ pub(super) struct Done {
 #[derive(Debug, Deserialize)]
 pub(super) struct Died {
     #[serde(default)]
-    pub seq: u64,
-    #[serde(default)]
     pub reason: String,
     #[serde(default)]
     pub message: Option<String>,
