@@ -75,6 +75,9 @@ pub struct Options {
     /// Port to listen on; 0 takes a free one.
     #[arg(long, value_name = "PORT")]
     port: Option<String>,
+    /// Directory of a Symfony application to run.
+    #[arg(long, value_name = "APP")]
+    symfony: Option<String>,
     /// What standard output is told of lifecycle events: text, json or off.
     #[arg(long, value_name = "FORMAT")]
     events: Option<String>,
@@ -89,6 +92,7 @@ impl Options {
         let flags = [
             ("server.host", "--host", self.host),
             ("server.port", "--port", self.port),
+            ("symfony.app", "--symfony", self.symfony),
             ("events.console", "--events", self.events),
         ];
         let given =

@@ -12,6 +12,7 @@ mod problem;
 pub mod reference;
 mod settings;
 mod sinks;
+mod symfony;
 mod table;
 mod value;
 
@@ -27,5 +28,6 @@ pub use sinks::{
     ConnectingSettings, EventName, OnPoison, OnUnavailable, SINK_SETTINGS, Secrets, SinkKind, SinkSettings,
     Text, WebhookMode, is_sink_name,
 };
+pub use symfony::{OnRestart, SymfonySettings};
 pub use table::{SECTIONS, SETTINGS, Section, Setting};
 pub use value::{Invalid, Raw, Value};

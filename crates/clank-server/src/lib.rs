@@ -14,6 +14,7 @@
 //! - `search`, `shown`: events looked for, and what is shown of the journal
 //! - `serve`: the server, put together from its settings
 //! - [`logging`]: logs on standard error
+//! - `symfony`: an application of PHP, run by the server
 
 pub mod api;
 pub mod cli;
@@ -28,4 +29,5 @@ mod search;
 mod serve;
 mod shown;
 mod sinks;
+mod symfony;
 mod webhook;

@@ -10,11 +10,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::api::{Control, Door};
 use crate::cli::{Options, complain};
-use crate::config::{ConsoleFormat, OnConnectTimeout, ServerSettings, Settings, Workers};
+use crate::config::{
+    ConsoleFormat, Host, OnConnectTimeout, Raw, ServerSettings, Settings, Value as _, Workers,
+};
 use crate::console;
 use crate::events::Events;
 use crate::logging;
 use crate::output::Output;
+use crate::symfony::Symfony;
 use crate::webhook::connecting::Connecting;
 
 /// The page that is served on `/`, its script, and the client.
@@ -49,11 +52,37 @@ async fn serve(settings: &Settings) -> clank::Result {
     let stdout = Arc::new(Output::spawn("standard output", io::stdout())?);
     stdout.line(console::STARTING);
     // Whoever reads that it is launched may tell it to stop.
-    let signals = Signals::listen()?;
+    let symfony = Symfony::start(&settings.symfony, &stdout).await?;
+    let signals = Signals::listen(symfony.as_ref())?;
+    let served = serve_with(settings, signals, &stdout, symfony.as_ref()).await;
+    if let Some(symfony) = symfony {
+        symfony.stop().await;
+    }
+    let limit = settings.limits.shutdown.duration();
+    stdout.finish(limit);
+    stderr.finish(limit);
+    served
+}
+
+/// Serves until the server has been shut down.
+async fn serve_with(
+    settings: &Settings,
+    signals: Signals,
+    stdout: &Arc<Output>,
+    symfony: Option<&Symfony>,
+) -> clank::Result {
     let door = Door::open(&settings.api).await?;
     let events = Events::open(settings).await?;
     let control = events.as_ref().and_then(|_| control(settings));
-    let server = build(settings, &stdout, events.as_ref())?.start()?;
+    let builder = build(settings, stdout, events.as_ref())?;
+    let server = match symfony {
+        Some(symfony) => symfony.add_to(builder),
+        None => builder,
+    };
+    let server = server.bind(address(settings, symfony)?).start()?;
+    if let Some(symfony) = symfony {
+        symfony.serve(server.handle());
+    }
     let access = events.as_ref().map(Events::access);
     let control = control.zip(access.clone());
     let control = control.map(|(control, access)| control.serve(server.handle(), access, &settings.api));
@@ -64,10 +93,21 @@ async fn serve(settings: &Settings) -> clank::Result {
     if let Some(events) = events {
         events.close().await;
     }
-    let limit = settings.limits.shutdown.duration();
-    stdout.finish(limit);
-    stderr.finish(limit);
     Ok(())
+}
+
+/// Where the server listens: as it was told, else where its application would have it.
+fn address(settings: &Settings, symfony: Option<&Symfony>) -> clank::Result<String> {
+    let ServerSettings { host, port, is_host_given, is_port_given, .. } = &settings.server;
+    let (asked_host, asked_port) = symfony.map(Symfony::listen).unwrap_or_default();
+    let host = match asked_host.filter(|_| !is_host_given) {
+        Some(asked) => Host::parse(Raw::Text(&asked)).map_err(|invalid| {
+            clank::Error::new(format!("clank: web_socket_server: host: {}", invalid.message))
+        })?,
+        None => host.clone(),
+    };
+    let port = asked_port.filter(|_| !is_port_given).unwrap_or(*port);
+    Ok(format!("{}:{port}", host.for_url()))
 }
 
 /// The API's socket in the journal's directory. The server runs without it where the system refuses it.
@@ -108,8 +148,7 @@ fn build(settings: &Settings, stdout: &Arc<Output>, events: Option<&Events>) -> 
         })
         .page("/", "text/html; charset=utf-8", chat(server.path.as_str()))
         .page("/chat.js", "text/javascript; charset=utf-8", CHAT_SCRIPT)
-        .page("/clank.js", "text/javascript; charset=utf-8", CLIENT)
-        .bind(format!("{}:{}", server.host.for_url(), server.port));
+        .page("/clank.js", "text/javascript; charset=utf-8", CLIENT);
     let builder = match server.workers {
         Workers::Auto => builder,
         Workers::Fixed(workers) => builder.workers(workers.count()),
@@ -177,17 +216,23 @@ fn origins(server: &ServerSettings) -> Origins {
     }
 }
 
-/// SIGTERM and SIGINT, which no longer end the process by themselves.
+/// SIGTERM and SIGINT, which no longer end the process by themselves; and SIGHUP, where there is an
+/// application that it begins anew.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    reload: Option<(Signal, Box<dyn Fn() + Send>)>,
 }
 
 impl Signals {
-    fn listen() -> io::Result<Self> {
+    fn listen(symfony: Option<&Symfony>) -> io::Result<Self> {
         let terminate = signal(SignalKind::terminate())?;
         let interrupt = signal(SignalKind::interrupt())?;
-        Ok(Self { terminate, interrupt })
+        let reload = match symfony {
+            Some(symfony) => Some((signal(SignalKind::hangup())?, Box::new(symfony.reloader()) as _)),
+            None => None,
+        };
+        Ok(Self { terminate, interrupt, reload })
     }
 
     /// Shuts the server down at the first signal; each further one hastens.
@@ -196,8 +241,20 @@ impl Signals {
             tokio::select! {
                 _ = self.terminate.recv() => {}
                 _ = self.interrupt.recv() => {}
+                () = reload(&mut self.reload) => continue,
             }
             handle.shutdown();
         }
+    }
+}
+
+/// Has the application begin anew at a signal.
+async fn reload(reload: &mut Option<(Signal, Box<dyn Fn() + Send>)>) {
+    match reload {
+        Some((signal, reload)) => {
+            _ = signal.recv().await;
+            reload();
+        }
+        None => std::future::pending().await,
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clank_core::event::Identity;
 use clank_core::id::{ConnectionId, ResourceId};
+use clank_core::wamp1::SessionId;
 use http::{HeaderMap, StatusCode, Uri};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -19,6 +20,7 @@ pub struct ConnectRequest(pub(crate) Arc<Parts>);
 pub(crate) struct Parts {
     pub resource_id: ResourceId,
     pub connection_id: ConnectionId,
+    pub session_id: SessionId,
     pub remote: Option<SocketAddr>,
     pub uri: Uri,
     pub headers: HeaderMap,
@@ -34,6 +36,11 @@ impl ConnectRequest {
     /// The globally unique id that the connection will have.
     pub fn connection_id(&self) -> ConnectionId {
         self.0.connection_id
+    }
+
+    /// The id that its WAMP session will have.
+    pub fn session_id(&self) -> SessionId {
+        self.0.session_id
     }
 
     /// The address at the other end of the socket; behind a proxy, the proxy's. `None` if the
@@ -154,6 +161,7 @@ mod tests {
         ConnectRequest(Arc::new(Parts {
             resource_id: ResourceId::FIRST,
             connection_id: ConnectionId::new(0, &[0; 10]),
+            session_id: SessionId::from_random([0; 8]),
             remote: None,
             uri: Uri::from_static("/chat?room=1"),
             headers,

@@ -22,7 +22,7 @@ use crate::handle::Handle;
 use crate::listener::{self, ClientEventListener, ListenerOptions};
 use crate::periodic::{Periodic, Schedule};
 use crate::raw::MessageHandler;
-use crate::rpc::{self, Call, RpcError, Service};
+use crate::rpc::{self, Call, CallHandler, RpcError, Service};
 use crate::server::{self, Server};
 use crate::topic::{self, ErasedTopicHandler, TopicHandler};
 
@@ -176,7 +176,27 @@ impl Builder {
     pub fn topic(mut self, name: impl Into<String>, handler: impl TopicHandler) -> Self {
         let handler = topic::Erased(handler);
         let hooks = handler.hooks();
-        self.application.topics.insert(name.into(), TopicEntry { handler: Arc::new(handler), hooks });
+        let entry = TopicEntry { handler: Arc::new(handler), hooks, inline: false };
+        self.application.topics.insert(name.into(), entry);
+        self
+    }
+
+    /// Adds the handler for all topics that have none by [`topic`](Self::topic). A second one takes
+    /// the place of the first.
+    ///
+    /// Its methods are first polled on the thread that serves the client's socket, as what is
+    /// registered as [inline](ListenerOptions::inline): they must not block.
+    pub fn other_topics(mut self, handler: impl TopicHandler) -> Self {
+        let handler = topic::Erased(handler);
+        let hooks = handler.hooks();
+        self.application.other_topics = Some(TopicEntry { handler: Arc::new(handler), hooks, inline: true });
+        self
+    }
+
+    /// Adds what takes the calls that are no service's by [`rpc`](Self::rpc). A second one takes the
+    /// place of the first.
+    pub fn other_calls(mut self, handler: impl CallHandler) -> Self {
+        self.application.other_calls = Some(Arc::new(rpc::ErasedCalls(handler)));
         self
     }
 

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use clank_core::id::{NodeId, RunId};
 use clank_core::limits::Limits;
+use clank_core::topic::Uri;
 use clank_core::wamp1;
 use clank_wire::ws::deflate;
 use http::{HeaderMap, header};
 
 use crate::listener::Listeners;
 use crate::raw::MessageHandler;
-use crate::rpc::ErasedService;
+use crate::rpc::{ErasedCallHandler, ErasedService, Found};
 use crate::topic::{ErasedTopicHandler, TopicHooks};
 
 /// Which pages may connect, judged by the `Origin` that browsers send.
@@ -118,7 +119,11 @@ pub(crate) struct Page {
 pub(crate) struct Application {
     pub listeners: Listeners,
     pub topics: HashMap<String, TopicEntry>,
+    /// Takes the topics that have no handler of their own.
+    pub other_topics: Option<TopicEntry>,
     pub services: HashMap<String, Arc<dyn ErasedService>>,
+    /// Takes the calls that are no service's.
+    pub other_calls: Option<Arc<dyn ErasedCallHandler>>,
     pub pages: HashMap<String, Page>,
     /// Takes the messages of clients that offered no subprotocol.
     pub raw: Option<Arc<dyn MessageHandler>>,
@@ -128,6 +133,30 @@ pub(crate) struct Application {
 pub(crate) struct TopicEntry {
     pub handler: Arc<dyn ErasedTopicHandler>,
     pub hooks: TopicHooks,
+    pub inline: bool,
+}
+
+impl Application {
+    /// The handler of a topic.
+    pub(crate) fn topic(&self, uri: &Uri<'_>) -> Option<&TopicEntry> {
+        self.topics.get(uri.first_segment()).or(self.other_topics.as_ref())
+    }
+
+    /// What is called as `uri`, and whether it runs inline.
+    pub(crate) fn procedure(&self, uri: &str) -> Option<(Found, bool)> {
+        let mut segments = uri.split('/');
+        let service = segments.next().and_then(|name| self.services.get(name));
+        match (service, segments.next().filter(|method| !method.is_empty())) {
+            (Some(service), Some(method)) => {
+                let inline = service.inline(method)?;
+                Some((Found::Method(Arc::clone(service), method.into()), inline))
+            }
+            _ => {
+                let other = self.other_calls.as_ref().filter(|other| other.takes(uri))?;
+                Some((Found::Other(Arc::clone(other)), true))
+            }
+        }
+    }
 }
 
 #[cfg(test)]

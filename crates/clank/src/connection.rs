@@ -75,6 +75,17 @@ impl Connection {
         self.0.engine.hand_over(turn);
     }
 
+    /// Tells listeners that something went wrong on it, with the application's own words, as a
+    /// `clank.client.error` of the kind `handler_failed`. The connection goes on.
+    pub fn report(&self, message: &str) {
+        self.0.engine.report(&self.0, message);
+    }
+
+    /// The URIs of the topics that it is subscribed to at this moment.
+    pub fn topics(&self) -> Vec<Arc<str>> {
+        self.0.engine.hub.topics_of(&*self.0)
+    }
+
     pub(crate) fn send_event(&self, topic: &Uri<'_>, event: &Event) {
         let mut turn = Turn::default();
         self.0.engine.send_event(&self.0, topic, event.0.as_payload(), &mut turn);

@@ -68,14 +68,10 @@ impl Handle {
         params: &P,
     ) -> Result<R, RpcError> {
         let params = serde_json::to_vec(params).map_err(|error| RpcError::new(error.to_string()))?;
-        let (service, method) = uri.split_once('/').ok_or_else(RpcError::not_found)?;
-        let method = method.split('/').next().unwrap_or_default().to_owned();
-        let service = self.engine.application.services.get(service).cloned();
-        let service =
-            service.filter(|service| service.inline(&method).is_some()).ok_or_else(RpcError::not_found)?;
+        let (procedure, _) = self.engine.application.procedure(uri).ok_or_else(RpcError::not_found)?;
         let call = Call { caller: None, uri: uri.into(), params: params.into() };
         // It may block its thread, as application code may, and the caller's may have other duties.
-        let called = self.engine.threads.spawn(contain(move || service.call(&method, call)));
+        let called = self.engine.threads.spawn(contain(move || procedure.call(call)));
         let mut called = EndWhenDropped(called);
         let reply = (&mut called.0).await;
         let reply = reply.map_err(|_| RpcError::new("the server has ended"))?;

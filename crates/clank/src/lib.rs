@@ -45,7 +45,7 @@ pub use handle::{Handle, Tables};
 pub use listener::{ClientEventListener, ListenerOptions};
 pub use mount::Mounted;
 pub use raw::{Message, MessageHandler};
-pub use rpc::{Call, Procedures, RpcError, Service};
+pub use rpc::{Answer, Call, CallHandler, Procedures, RpcError, Service};
 pub use runtime::Body;
 pub use server::Server;
 pub use topic::{Audience, Event, Forward, Permit, Publication, Topic, TopicHandler};

@@ -6,7 +6,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use clank_wire::payload::PayloadBuf;
+use clank_wire::json::Raw;
+use clank_wire::payload::{Payload, PayloadBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -122,6 +123,12 @@ impl Call {
         &self.uri
     }
 
+    /// The parameters as JSON: an array or an object, as the caller wrote it.
+    pub fn params_json(&self) -> &str {
+        // They were read as text.
+        std::str::from_utf8(&self.params).unwrap_or("[]")
+    }
+
     /// Reads the parameters.
     ///
     /// # Errors
@@ -141,18 +148,33 @@ impl Call {
 ///
 /// On the wire it is `[4, callID, uri, description, details]`, where `uri` is the URI that was
 /// called and `details` an object with `code`, `rpc` (the URI), `params`, and what was
-/// [added](RpcError::detail).
+/// [added](RpcError::detail); or exactly what was said by [`verbatim`](RpcError::verbatim).
 #[derive(Clone, Debug, PartialEq)]
 pub struct RpcError {
     description: String,
     code: i64,
     details: Map<String, Value>,
+    verbatim: Option<Box<Verbatim>>,
+}
+
+/// What the caller gets in place of what is made of the call.
+#[derive(Clone, Debug, PartialEq)]
+struct Verbatim {
+    uri: String,
+    details: Option<PayloadBuf>,
 }
 
 impl RpcError {
     /// An error with a description for people and code 500.
     pub fn new(description: impl Into<String>) -> Self {
-        Self { description: description.into(), code: 500, details: Map::new() }
+        Self { description: description.into(), code: 500, details: Map::new(), verbatim: None }
+    }
+
+    /// An error exactly as the caller is to get it: its URI, its description, and its details, if
+    /// there are any. Nothing is added to them.
+    pub fn verbatim(uri: impl Into<String>, description: impl Into<String>, details: Option<Answer>) -> Self {
+        let verbatim = Verbatim { uri: uri.into(), details: details.map(|details| details.0) };
+        Self { verbatim: Some(Box::new(verbatim)), ..Self::new(description) }
     }
 
     /// A procedure that does not exist: code 404.
@@ -189,14 +211,23 @@ impl RpcError {
         &self.details
     }
 
+    /// What error it is, on the wire.
+    pub(crate) fn uri<'a>(&'a self, call: &'a Call) -> &'a str {
+        self.verbatim.as_ref().map_or(call.uri(), |verbatim| &verbatim.uri)
+    }
+
     /// The details as the caller gets them.
-    pub(crate) fn to_details(&self, call: &Call) -> PayloadBuf {
+    pub(crate) fn to_details(&self, call: &Call) -> Option<PayloadBuf> {
+        if let Some(verbatim) = &self.verbatim {
+            return verbatim.details.clone();
+        }
         let mut details = Map::new();
         details.insert("code".into(), self.code.into());
         details.insert("rpc".into(), call.uri.as_ref().into());
         details.insert("params".into(), serde_json::from_slice(&call.params).unwrap_or_default());
         details.extend(self.details.clone());
-        PayloadBuf::from_serialize(&details).unwrap_or_else(|_| unreachable!("a map of values is JSON"))
+        let details = PayloadBuf::from_serialize(&details);
+        Some(details.unwrap_or_else(|_| unreachable!("a map of values is JSON")))
     }
 }
 
@@ -207,6 +238,89 @@ impl fmt::Display for RpcError {
 }
 
 impl std::error::Error for RpcError {}
+
+/// What a procedure answered, as JSON that was made elsewhere.
+///
+/// ```
+/// use clank::{Answer, RpcError};
+///
+/// let result = Answer::from_json(r#"{"sum": 7}"#)?;
+/// let error = RpcError::verbatim("sample/add", "overflow", Some(Answer::from_json("[1]")?));
+/// # Ok::<(), clank::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer(pub(crate) PayloadBuf);
+
+impl Answer {
+    /// The answer of which `json` is the text: it is checked, and sent as it stands.
+    ///
+    /// # Errors
+    /// When `json` is no JSON, or nests deeper than clients can be sent.
+    pub fn from_json(json: &str) -> crate::Result<Self> {
+        Ok(Self(Payload::from(Raw::parse(json)?).to_buf()))
+    }
+}
+
+/// Takes the calls that are no service's: for programs that do not know beforehand what can be
+/// called.
+///
+/// ```
+/// use clank::{Answer, Call, CallHandler, Clank, RpcError};
+///
+/// struct Echo;
+///
+/// impl CallHandler for Echo {
+///     async fn call(&self, call: Call) -> Result<Answer, RpcError> {
+///         Answer::from_json(call.params_json()).map_err(|error| RpcError::new(error.to_string()))
+///     }
+/// }
+///
+/// let builder = Clank::builder().other_calls(Echo);
+/// ```
+pub trait CallHandler: Send + Sync + 'static {
+    /// Whether calls of `uri` come here; if not, they are answered as calls of what does not exist.
+    fn takes(&self, uri: &str) -> bool {
+        _ = uri;
+        true
+    }
+
+    /// A call. It is first polled on the thread that serves the caller's socket, so that calls of
+    /// one client begin in their order; it must not block.
+    fn call(&self, call: Call) -> impl Future<Output = Result<Answer, RpcError>> + Send;
+}
+
+/// A [`CallHandler`] behind a pointer.
+pub(crate) trait ErasedCallHandler: Send + Sync {
+    fn takes(&self, uri: &str) -> bool;
+    fn call(self: Arc<Self>, call: Call) -> BoxFuture<Reply>;
+}
+
+pub(crate) struct ErasedCalls<H>(pub H);
+
+impl<H: CallHandler> ErasedCallHandler for ErasedCalls<H> {
+    fn takes(&self, uri: &str) -> bool {
+        self.0.takes(uri)
+    }
+
+    fn call(self: Arc<Self>, call: Call) -> BoxFuture<Reply> {
+        Box::pin(async move { Ok(self.0.call(call).await?.0) })
+    }
+}
+
+/// A procedure that was found.
+pub(crate) enum Found {
+    Method(Arc<dyn ErasedService>, Box<str>),
+    Other(Arc<dyn ErasedCallHandler>),
+}
+
+impl Found {
+    pub(crate) fn call(self, call: Call) -> BoxFuture<Reply> {
+        match self {
+            Self::Method(service, method) => service.call(&method, call),
+            Self::Other(handler) => handler.call(call),
+        }
+    }
+}
 
 /// A [`Service`] behind a pointer.
 pub(crate) trait ErasedService: Send + Sync {
@@ -332,9 +446,9 @@ mod tests {
     fn details_hold_code_uri_parameters_and_what_was_added() {
         let error = RpcError::new("no").code(418).detail("why", "tea").detail("rpc", "mine");
         assert_eq!((error.kind(), error.details().len()), (418, 2));
-        let details = error.to_details(&call("[1]")).as_payload().to_value().unwrap();
+        let details = error.to_details(&call("[1]")).unwrap().as_payload().to_value().unwrap();
         assert_eq!(details, json!({"code": 418, "rpc": "mine", "params": [1], "why": "tea"}));
-        let details = RpcError::new("no").to_details(&call("{}")).as_payload().to_value().unwrap();
+        let details = RpcError::new("no").to_details(&call("{}")).unwrap().as_payload().to_value().unwrap();
         assert_eq!(details, json!({"code": 500, "rpc": "sample/add", "params": {}}));
     }
 

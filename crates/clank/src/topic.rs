@@ -1,12 +1,14 @@
 //! Topics: what application code does when clients subscribe and publish, and what it may do with
 //! a topic itself.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::sync::Arc;
 
 use clank_core::subscription::Connections;
 use clank_core::topic::Uri;
-use clank_wire::payload::PayloadBuf;
+use clank_wire::json::Raw;
+use clank_wire::payload::{Payload, PayloadBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -57,6 +59,33 @@ impl Event {
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T> {
         Ok(self.0.as_payload().deserialize()?)
     }
+
+    /// An event of which `json` is the text: it is checked, and sent as it stands.
+    ///
+    /// ```
+    /// let event = clank::Event::from_json(r#"{"n": 1.0}"#)?;
+    /// assert_eq!(event.json(), r#"{"n": 1.0}"#);
+    /// # Ok::<(), clank::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When `json` is no JSON, or nests deeper than clients can be sent.
+    pub fn from_json(json: &str) -> Result<Self> {
+        Ok(Self(Payload::from(Raw::parse(json)?).to_buf()))
+    }
+
+    /// The event as JSON, as it was published.
+    pub fn json(&self) -> Cow<'_, str> {
+        let payload = self.0.as_payload();
+        if let (1, None, Ok(text)) =
+            (payload.count(), payload.keywords(), std::str::from_utf8(payload.arguments()))
+        {
+            return text.into();
+        }
+        let mut value = Vec::with_capacity(payload.value_len());
+        payload.write_value(&mut value);
+        String::from_utf8_lossy(&value).into_owned().into()
+    }
 }
 
 /// What a client published, as its handler sees it.
@@ -90,6 +119,30 @@ impl Audience {
     pub fn eligible<'a>(mut self, connections: impl IntoIterator<Item = &'a Connection>) -> Self {
         self.0.eligible = Some(resource_ids(connections));
         self
+    }
+
+    /// As [`exclude`](Self::exclude), by their resource ids.
+    #[must_use]
+    pub fn exclude_ids(mut self, ids: impl IntoIterator<Item = u64>) -> Self {
+        self.0.exclude = ids.into_iter().collect();
+        self
+    }
+
+    /// As [`eligible`](Self::eligible), by their resource ids.
+    #[must_use]
+    pub fn eligible_ids(mut self, ids: impl IntoIterator<Item = u64>) -> Self {
+        self.0.eligible = Some(ids.into_iter().collect());
+        self
+    }
+
+    /// The resource ids of those who are left out, in rising order.
+    pub fn excluded(&self) -> impl Iterator<Item = u64> {
+        self.0.exclude.iter()
+    }
+
+    /// The resource ids of those who are allowed, in rising order; `None` if everyone is.
+    pub fn allowed(&self) -> Option<impl Iterator<Item = u64>> {
+        self.0.eligible.as_ref().map(Connections::iter)
     }
 }
 
@@ -141,6 +194,14 @@ pub trait TopicHandler: Send + Sync + 'static {
     fn on_unsubscribe(&self, connection: &Connection, topic: &Topic) -> impl Future<Output = Result> + Send {
         _ = (connection, topic);
         Absent::<()>::new()
+    }
+
+    /// Whether `on_publish` sees what is published on `topic`; if not, it goes to the subscribers as
+    /// if there were no such method. It is asked on the thread that serves the client's socket, for
+    /// each publication, and must not block.
+    fn sees_publications(&self, topic: &str) -> bool {
+        _ = topic;
+        true
     }
 
     /// `connection`, which need not be a member, publishes. An error means that nothing goes out.
@@ -232,6 +293,11 @@ impl Topic {
         Ok(())
     }
 
+    /// Sends an event made before to `connection` alone, subscribed or not.
+    pub fn send_event(&self, connection: &Connection, event: &Event) {
+        connection.send_event(&self.uri, event);
+    }
+
     /// The subscribers at this moment.
     pub fn members(&self) -> Vec<Connection> {
         self.engine.hub.members(self.uri()).into_iter().map(Connection).collect()
@@ -289,6 +355,7 @@ pub(crate) struct TopicHooks {
 /// A [`TopicHandler`] behind a pointer.
 pub(crate) trait ErasedTopicHandler: Send + Sync {
     fn hooks(&self) -> TopicHooks;
+    fn sees_publications(&self, topic: &str) -> bool;
     fn may_subscribe(self: Arc<Self>, connection: Connection, topic: Topic) -> BoxFuture<Result<Permit>>;
     fn subscribe(self: Arc<Self>, connection: Connection, topic: Topic) -> BoxFuture<Result>;
     fn unsubscribe(self: Arc<Self>, connection: Connection, topic: Topic) -> BoxFuture<Result>;
@@ -310,6 +377,10 @@ impl<H: TopicHandler> ErasedTopicHandler for Erased<H> {
             unsubscribe: is_present_2::<H, Connection, Topic, (), _>(H::on_unsubscribe),
             publish: is_present_3::<H, Connection, Topic, Publication, Forward, _>(H::on_publish),
         }
+    }
+
+    fn sees_publications(&self, topic: &str) -> bool {
+        self.0.sees_publications(topic)
     }
 
     fn may_subscribe(self: Arc<Self>, connection: Connection, topic: Topic) -> BoxFuture<Result<Permit>> {
@@ -402,7 +473,21 @@ mod tests {
     fn an_event_has_to_be_json() {
         assert!(Event::new(&std::collections::HashMap::from([(vec![1], 1)])).is_err());
         let event = Event::new(&[1, 2]).unwrap();
-        assert_eq!(event.parse::<Vec<u8>>().unwrap(), [1, 2]);
+        assert_eq!((event.parse::<Vec<u8>>().unwrap(), &*event.json()), (vec![1, 2], "[1,2]"));
         assert!(event.parse::<String>().is_err());
+        let as_it_stands = Event::from_json(r#" {"a":1.00,"a":"\u00e9"} "#).unwrap();
+        assert_eq!(as_it_stands.json(), r#"{"a":1.00,"a":"\u00e9"}"#);
+        for broken in ["", "{", "1 2", "{'a':1}"] {
+            assert!(Event::from_json(broken).is_err(), "{broken}");
+        }
+        assert_eq!(Event(PayloadBuf::default()).json(), "null");
+    }
+
+    #[test]
+    fn an_audience_says_whom_it_leaves_out_and_allows() {
+        let audience = Audience::everyone();
+        assert!(audience.excluded().next().is_none() && audience.allowed().is_none());
+        let audience = audience.exclude_ids([3, 1, 3]).eligible_ids([]);
+        assert!(audience.excluded().eq([1, 3]) && audience.allowed().unwrap().next().is_none());
     }
 }

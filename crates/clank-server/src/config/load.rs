@@ -7,12 +7,14 @@ use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 
+use clank_core::limits::{HOUR, Period};
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::api::ApiListen;
 use super::problem::{Place, Problem, Severity, nearest};
-use super::settings::Settings;
+use super::settings::{ConsoleFormat, Settings};
+use super::symfony::SymfonySettings;
 use super::table::{SECTIONS, SETTINGS, Setting};
 use super::value::{Invalid, Raw};
 
@@ -275,6 +277,7 @@ impl Loader {
         if limits.listener.duration() <= self.settings.connecting.timeout.duration() {
             self.conflict("limits.listener", "not more than", "connecting.timeout");
         }
+        self.check_symfony();
         self.check_api();
         self.check_sinks();
         let is_given = |(setting, source): (&Setting, &Source)| {
@@ -282,6 +285,38 @@ impl Loader {
         };
         self.settings.has_journal |=
             !self.settings.sinks.is_empty() || SETTINGS.iter().zip(&self.sources).any(is_given);
+    }
+
+    /// An application of PHP: what it takes its time for, and how many workers it has.
+    fn check_symfony(&mut self) {
+        let SymfonySettings { app, workers, stateless, timeout, boot_timeout, wait, .. } =
+            self.settings.symfony.clone();
+        if app.path().is_none() {
+            return;
+        }
+        if workers.count() > 1 && !stateless {
+            let message = "an application that keeps nothing in memory can have several workers: say so by symfony.stateless = true";
+            self.about("symfony.workers", Severity::Error, message);
+        }
+        if self.is_given("limits.listener") {
+            if self.settings.limits.listener.duration() <= timeout.duration() {
+                self.conflict("limits.listener", "not more than", "symfony.timeout");
+            }
+        } else {
+            // What waits for PHP waits for what others have asked of it too.
+            let listener = timeout.duration() + boot_timeout.duration() + wait.duration();
+            self.settings.limits.listener = Period::of((listener.as_millis() as u64).min(HOUR));
+        }
+        if !self.is_given("events.console") {
+            self.settings.events.console = ConsoleFormat::Off;
+        }
+        self.settings.server.is_host_given = self.is_given("server.host");
+        self.settings.server.is_port_given = self.is_given("server.port");
+    }
+
+    fn is_given(&self, key: &str) -> bool {
+        let source = index_of(key).and_then(|index| self.sources.get(index));
+        matches!(source, Some(Source::Given(_)))
     }
 
     /// An API that anybody may use, or listen in to.
@@ -294,16 +329,15 @@ impl Loader {
             (!api.tokens.is_empty() || api.token_file.path().is_some(), api.listen.is_loopback());
         if !has_token {
             let message = "the API needs a token: give api.tokens or api.token_file, for instance CLANK_API_TOKENS=$(openssl rand -hex 32)";
-            self.about_api(Severity::Error, message);
+            self.about("api.listen", Severity::Error, message);
         }
         if !is_loopback {
             let message = "the API has no TLS, and this address is not loopback: who can listen in on the network can read the tokens";
-            self.about_api(Severity::Warning, message);
+            self.about("api.listen", Severity::Warning, message);
         }
     }
 
-    fn about_api(&mut self, severity: Severity, message: &str) {
-        let key = "api.listen";
+    fn about(&mut self, key: &str, severity: Severity, message: &str) {
         let place = index_of(key).and_then(|index| match self.sources.get(index) {
             Some(Source::Given(place)) => Some(place.clone()),
             _ => None,

@@ -12,6 +12,7 @@ use clank_core::wamp1::{self, EmptyEligible, OnMalformed};
 use super::api::ApiSettings;
 use super::journal::JournalSettings;
 use super::sinks::{ConnectingSettings, SinkSettings};
+use super::symfony::SymfonySettings;
 use super::value::{Choice, Invalid, Raw, Value, Word, words};
 
 /// Everything that can be configured.
@@ -37,6 +38,8 @@ pub struct Settings {
     pub has_journal: bool,
     /// `[sinks.NAME]`
     pub sinks: BTreeMap<String, SinkSettings>,
+    /// `[symfony]`
+    pub symfony: SymfonySettings,
     /// `[log]`
     pub log: LogSettings,
 }
@@ -50,6 +53,10 @@ pub struct ServerSettings {
     pub host: Host,
     /// The port to listen on; 0 takes a free one.
     pub port: u16,
+    /// Whether the host was given: only if not, an application may say it.
+    pub is_host_given: bool,
+    /// The same of the port.
+    pub is_port_given: bool,
     /// The path of the WebSocket.
     pub path: UrlPath,
     /// How many threads serve connections.
@@ -103,6 +110,8 @@ impl Default for Settings {
                 node: NodeId::default(),
                 host: Host::loopback(),
                 port: 8080,
+                is_host_given: false,
+                is_port_given: false,
                 path: UrlPath("/".into()),
                 workers: Workers::Auto,
                 origins: Vec::new(),
@@ -124,6 +133,7 @@ impl Default for Settings {
             journal: JournalSettings::default(),
             has_journal: false,
             sinks: BTreeMap::new(),
+            symfony: SymfonySettings::default(),
             log: LogSettings { level: LogLevel::Info, format: LogFormat::Text },
         }
     }

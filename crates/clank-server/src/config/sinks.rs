@@ -225,6 +225,10 @@ impl Text {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    pub(super) fn of(text: &str) -> Self {
+        Self(text.into())
+    }
 }
 
 impl Word for Text {

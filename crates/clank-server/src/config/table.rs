@@ -91,6 +91,10 @@ pub const SECTIONS: &[Section] = &[
         name: "api",
         sentence: "The [HTTP API](http-api.md), by which the application's other programs reach the server. It is off unless it has an address.",
     },
+    Section {
+        name: "symfony",
+        sentence: "An application that was written for the bundle, run by the server in PHP of its own.",
+    },
     Section { name: "log", sentence: "What is logged on standard error." },
 ];
 
@@ -163,7 +167,7 @@ pub const SETTINGS: &[Setting] = table! {
     "limits.slow_consumer" => limits.slow_consumer, "What becomes of a connection for which more would wait: it is disconnected as `slow_consumer`, or events for it are dropped and counted.";
     "limits.write" => limits.write, "Time for which a connection may take no byte of what waits for it. Beyond it: disconnected as `slow_consumer`.";
     "limits.buffered" => limits.buffered, "Bytes that wait to be sent or handled over all connections; at least `limits.outbound`. Beyond it: disconnected as `overloaded`.";
-    "limits.listener" => limits.listener, "Time that a lifecycle listener may take.";
+    "limits.listener" => limits.listener, "Time that a lifecycle listener may take. With `symfony.app`, if it is not given: `symfony.timeout`, `symfony.wait` and `symfony.boot_timeout` together.";
 
     "keepalive.interval" => limits.keepalive_interval, "Silence of a client after which it is sent a ping.";
     "keepalive.timeout" => limits.keepalive_timeout, "Time after the ping in which something must be heard. Beyond it: disconnected as `keepalive_timeout`.";
@@ -183,6 +187,23 @@ pub const SETTINGS: &[Setting] = table! {
     "api.body" => api.body, "Length of a request's body. Beyond it: 413.";
     "api.timeout" => api.timeout, "Time that a request may take. Beyond it: 408 for one that is not yet there, 504 for one whose call is not answered.";
     "api.connections" => api.connections, "Connections to the API, and requests that change something under way. Beyond the former: 503; beyond the latter: 429.";
+
+    "symfony.app" => symfony.app, "The application's directory. `\"\"`: there is none. With one, host and port are those of its `clank: web_socket_server` where they are not given here, and the console is off unless asked for: the application's listeners have it.";
+    "symfony.php" => symfony.php, "The program that runs PHP: a path, or a name that is looked for.";
+    "symfony.bundle" => symfony.bundle, "The directory of the bundle. `\"\"`: the one that comes with the program.";
+    "symfony.env" => symfony.env, "The environment that it runs in, such as `prod`. `\"\"`: what the application itself says.";
+    "symfony.debug" => symfony.debug, "Whether debug mode is left to the application. If not, it is off.";
+    "symfony.watch" => symfony.watch, "Whether, in debug mode, the application is begun anew when one of its files changes. Sockets stay open.";
+    "symfony.boot_timeout" => symfony.boot_timeout, "Time in which the application has to start.";
+    "symfony.timeout" => symfony.timeout, "Time that it may take over one event, publication, call or tick. Beyond it, its process is killed, and the next one goes on.";
+    "symfony.wait" => symfony.wait, "Time for which a call waits for those before it. Beyond it, it is answered with an error.";
+    "symfony.queue" => symfony.queue, "Calls, publications and handshakes that wait for the application. Beyond it they are refused.";
+    "symfony.max_memory" => symfony.max_memory, "Memory past which its process is replaced, between two requests. 0: it is not.";
+    "symfony.max_requests" => symfony.max_requests, "Requests after which its process is replaced. 0: it is not.";
+    "symfony.max_age" => symfony.max_age, "Age at which its process is replaced. 0: it is not.";
+    "symfony.on_restart" => symfony.on_restart, "What becomes of those who are connected when the process is replaced: its listeners hear again that they are connected; or only the scalars that hung on a connection are handed over, by a process that ended in order; or they are disconnected.";
+    "symfony.stateless" => symfony.stateless, "Whether the application keeps nothing in memory from one request to the next. Only then can there be several workers: each knows but some of the connections.";
+    "symfony.workers" => symfony.workers, "Processes that run the application. A connection stays with one.";
 
     "log.level" => log.level, "The least important level that is logged. Only `\"trace\"` shows payloads.";
     "log.format" => log.format, "Lines for people, or JSON objects.";

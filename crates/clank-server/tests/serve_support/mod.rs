@@ -89,9 +89,9 @@ impl Program {
             if let Some(status) = child.try_wait().unwrap() {
                 panic!("it ended with {status}: {:?}", stderr.all());
             }
-            let lines = stdout.all();
-            let address = lines.get(1)?.strip_prefix("Launching WebSocket server on: ws://")?.parse();
-            Some(address.unwrap())
+            let is_launching =
+                |line: &String| line.strip_prefix("Launching WebSocket server on: ws://").map(str::to_owned);
+            Some(stdout.all().iter().find_map(is_launching)?.parse().unwrap())
         });
         Self { child, address, stdout, stderr }
     }

@@ -306,6 +306,10 @@ impl Engine {
         self.send(peer.worker, Command::Close { token: peer.token, code, reason: reason.into() });
     }
 
+    pub(crate) fn report(&self, peer: &Peer, message: &str) {
+        self.send(peer.worker, Command::Report { token: peer.token, message: message.into() });
+    }
+
     fn send(&self, worker: usize, command: Command) {
         if let Some(mailbox) = self.mailboxes().get(worker) {
             mailbox.send(command);

@@ -163,6 +163,11 @@ impl<M: Member> Hub<M> {
         Some(Walk { cell, next: 1 })
     }
 
+    /// What a member is subscribed to.
+    pub(crate) fn topics_of(&self, member: &M) -> Vec<Arc<str>> {
+        lock(member.held()).topics.iter().map(|cell| Arc::clone(&cell.uri)).collect()
+    }
+
     pub(crate) fn members(&self, uri: &str) -> Vec<Arc<M>> {
         let members = |cell: Arc<Cell<M>>| lock(&cell.state).members.iter().map(Arc::clone).collect();
         self.find(uri).map(members).unwrap_or_default()

@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Recovered(Token),
     /// Close this connection, as the application asks.
     Close { token: Token, code: u16, reason: Box<str> },
+    /// Tell that something went wrong on this connection, as the application says.
+    Report { token: Token, message: Box<str> },
     /// Poll what is pending on this connection.
     Wake(Token),
     /// Application code has come to an end.

@@ -319,6 +319,7 @@ async fn ask(
     let request = ConnectRequest(Arc::new(Parts {
         resource_id: names.resource_id,
         connection_id: names.connection_id,
+        session_id: names.session_id,
         remote,
         uri: request.uri.clone(),
         headers: request.headers.clone(),

@@ -8,7 +8,7 @@ use clank_core::journal::NotRecorded;
 use clank_core::subscription::Audience;
 use clank_core::topic::Uri;
 use clank_core::wamp1::{Action, Call as CallRequest, Request, Violation};
-use clank_wire::payload::Payload;
+use clank_wire::payload::{Payload, PayloadBuf};
 use clank_wire::wamp1::{CallError, CallResult};
 use clank_wire::ws::OpCode;
 use clank_wire::ws::deflate::WindowBits;
@@ -89,7 +89,7 @@ impl Conn {
                 let topic = topic.into_owned();
                 let (connection, view) = (self.connection(), view(&topic, cx));
                 let ask = move || entry.handler.may_subscribe(connection, view);
-                self.start(Job::Permit(topic), false, ask, Done::Permitted, cx);
+                self.start(Job::Permit(topic), entry.inline, ask, Done::Permitted, cx);
             }
             _ => self.join(&topic, cx),
         }
@@ -111,17 +111,28 @@ impl Conn {
         if let Some(entry) = handler(topic, cx).filter(|entry| entry.hooks.subscribe) {
             let (connection, view) = (self.connection(), view(topic, cx));
             let hear = move || entry.handler.subscribe(connection, view);
-            self.start(Job::Hear, false, hear, Done::Told, cx);
+            self.start(Job::Hear, entry.inline, hear, Done::Told, cx);
         }
     }
 
     fn unsubscribe(&mut self, topic: Uri<'_>, cx: &mut Cx) {
         if cx.engine.hub.unsubscribe(topic.as_str(), &self.peer) {
-            self.left(topic, cx);
+            self.tell(Change::Unsubscribed(topic.as_str().into()), cx);
+            self.tell_left(&topic, cx);
         }
     }
 
-    /// The connection is no longer subscribed: those who want to know hear of it in their turn.
+    /// Tells the topic's handler now that the connection is no longer subscribed.
+    fn tell_left(&mut self, topic: &Uri<'_>, cx: &mut Cx) {
+        if let Some(entry) = handler(topic, cx).filter(|entry| entry.hooks.unsubscribe) {
+            let (connection, view) = (self.connection(), view(topic, cx));
+            let hear = move || entry.handler.unsubscribe(connection, view);
+            self.start(Job::Hear, entry.inline, hear, Done::Told, cx);
+        }
+    }
+
+    /// The connection, which ends, is no longer subscribed: those who want to know hear of it in
+    /// their turn.
     pub(super) fn left(&mut self, topic: Uri<'_>, cx: &mut Cx) {
         self.tell(Change::Unsubscribed(topic.as_str().into()), cx);
         if handler(&topic, cx).is_some_and(|entry| entry.hooks.unsubscribe) {
@@ -131,13 +142,13 @@ impl Conn {
 
     fn publish(&mut self, topic: Uri<'_>, payload: Payload<'_>, audience: Audience, cx: &mut Cx) {
         match handler(&topic, cx) {
-            Some(entry) if entry.hooks.publish => {
+            Some(entry) if entry.hooks.publish && entry.handler.sees_publications(topic.as_str()) => {
                 let (topic, event) = (topic.into_owned(), Event(payload.to_buf()));
                 let publication =
                     Publication { event: event.clone(), audience: crate::topic::Audience(audience.clone()) };
                 let (connection, view) = (self.connection(), view(&topic, cx));
                 let see = move || entry.handler.publish(connection, view, publication);
-                self.start(Job::Publish { topic, event, audience }, false, see, Done::Published, cx);
+                self.start(Job::Publish { topic, event, audience }, entry.inline, see, Done::Published, cx);
             }
             _ => {
                 self.publish_now(&topic, payload, audience, cx);
@@ -163,16 +174,14 @@ impl Conn {
             params: params.into(),
         };
         let answer = Answer { id: request.id.as_ref().into(), window: self.peer.window, call: call.clone() };
-        let Some((service, method)) = request.procedure.address() else {
-            let error =
-                RpcError::new("Incorrectly formatted Topic name").code(400).detail("topic_name", call.uri());
+        let Some((procedure, inline)) = cx.engine.application.procedure(call.uri()) else {
+            let error = match request.procedure.address() {
+                Some(_) => RpcError::not_found(),
+                None => RpcError::new("Incorrectly formatted Topic name")
+                    .code(400)
+                    .detail("topic_name", call.uri()),
+            };
             return self.answer(answer.done(Ok(Err(error))), cx);
-        };
-        let service = cx.engine.application.services.get(service).cloned();
-        let Some((service, inline)) =
-            service.and_then(|service| service.inline(method).map(|inline| (service, inline)))
-        else {
-            return self.answer(answer.done(Ok(Err(RpcError::not_found()))), cx);
         };
         if self.calls.count() >= cx.engine.limits().calls_in_flight.count() {
             let error = RpcError::new("too many calls in flight").code(429);
@@ -181,9 +190,8 @@ impl Conn {
         let number = self.ticket();
         let ticket = Ticket::new(&cx.mailbox, self.peer.token, number);
         let runtime = cx.engine.threads.handle();
-        let method: Box<str> = method.into();
         let job = async move {
-            let reply = contain(move || service.call(&method, call)).await;
+            let reply = contain(move || procedure.call(call)).await;
             answer.done(reply.map_err(Failed::Panicked))
         };
         match Engine::inline(&mut cx.turn, || {
@@ -242,13 +250,7 @@ impl Conn {
             match work {
                 Work::Record(told) => self.record(told, cx),
                 Work::Tell { told, listener } => self.tell_listener(told, listener, cx),
-                Work::Left(topic) => {
-                    if let Some(entry) = handler(&topic, cx) {
-                        let (connection, view) = (self.connection(), view(&topic, cx));
-                        let hear = move || entry.handler.unsubscribe(connection, view);
-                        self.start(Job::Hear, false, hear, Done::Told, cx);
-                    }
-                }
+                Work::Left(topic) => self.tell_left(&topic, cx),
                 Work::Text(text) => self.on_text(&text, cx),
                 Work::Binary(bytes) => self.on_binary(&bytes, cx),
                 Work::Hangup(frame) => self.on_hangup(frame, cx),
@@ -341,7 +343,7 @@ fn log_unrecorded(record: &Record, why: NotRecorded) {
 
 /// The handler of a topic.
 fn handler(topic: &Uri<'_>, cx: &Cx) -> Option<TopicEntry> {
-    cx.engine.application.topics.get(topic.first_segment()).cloned()
+    cx.engine.application.topic(topic).cloned()
 }
 
 /// A topic as its handler sees it.
@@ -370,9 +372,9 @@ impl Answer {
             }
             Err(error) => {
                 let details = error.to_details(&self.call);
-                let uri = self.call.uri().into();
+                let uri = error.uri(&self.call).into();
                 let description = error.description().into();
-                let details = Some(details.as_payload());
+                let details = details.as_ref().map(PayloadBuf::as_payload);
                 CallError { id: self.id.as_ref().into(), uri, description, details }.encode(&mut message);
             }
         }

@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clank_core::cause::Cause;
+use clank_core::cause::{Cause, ErrorKind};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll};
 
@@ -292,6 +292,12 @@ impl Worker {
             Command::Close { token, code, reason } => {
                 self.with(token, |conn, cx| {
                     conn.close(Ending::new(Cause::ServerClosed, &reason).code(code), cx);
+                });
+            }
+            Command::Report { token, message } => {
+                self.with(token, |conn, cx| {
+                    conn.fail(ErrorKind::HandlerFailed, &message, cx);
+                    conn.go_on(cx);
                 });
             }
             Command::Wake(token) => {

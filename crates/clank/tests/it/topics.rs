@@ -101,6 +101,94 @@ fn who_may_not_subscribe_does_not() {
     assert_eq!(acme.heard(), [] as [&str; 0]);
 }
 
+/// Sees one publication after the other, when it may.
+#[derive(Clone)]
+struct Gated {
+    heard: Arc<Mutex<Vec<String>>>,
+    gate: Arc<tokio::sync::Semaphore>,
+}
+
+impl TopicHandler for Gated {
+    async fn on_unsubscribe(&self, _: &Connection, _: &Topic) -> Result {
+        self.heard.lock().unwrap().push("left".into());
+        Ok(())
+    }
+
+    async fn on_publish(&self, _: &Connection, _: &Topic, publication: &Publication) -> Result<Forward> {
+        self.gate.acquire().await?.forget();
+        self.heard.lock().unwrap().push(publication.event.parse()?);
+        Ok(Forward::Nothing)
+    }
+}
+
+#[test]
+fn a_handler_hears_of_the_end_of_a_subscription_before_what_comes_after_it() {
+    let handler = Gated { heard: Arc::default(), gate: Arc::new(tokio::sync::Semaphore::new(0)) };
+    let test = serve(|builder| builder.topic("acme", handler.clone()));
+    let mut peer = test.client();
+    peer.subscribe("acme");
+    peer.publish("acme", &json!("one"));
+    peer.send(r#"[6,"acme"]"#);
+    peer.publish("acme", &json!("two"));
+    peer.send(r#"[2,"call","test/id"]"#);
+    // All of it waits for the first publication.
+    handler.gate.add_permits(2);
+    assert_eq!(peer.json()[0], 3);
+    peer.leave();
+    assert_eq!(*handler.heard.lock().unwrap(), ["one", "left", "two"]);
+}
+
+/// Claims what nobody else does, and lets some of it pass.
+struct Others(Arc<Mutex<Vec<String>>>);
+
+impl TopicHandler for Others {
+    async fn on_subscribe(&self, _: &Connection, topic: &Topic) -> Result {
+        self.0.lock().unwrap().push(format!("joined {topic}"));
+        Ok(())
+    }
+
+    fn sees_publications(&self, topic: &str) -> bool {
+        topic.starts_with("seen")
+    }
+
+    async fn on_publish(
+        &self,
+        connection: &Connection,
+        topic: &Topic,
+        publication: &Publication,
+    ) -> Result<Forward> {
+        connection.report(&format!("not on {topic}: {}", publication.event.json()));
+        Ok(Forward::Nothing)
+    }
+}
+
+#[test]
+fn topics_that_nobody_claims_have_a_handler_too() {
+    let (acme, heard) = (Acme::default(), Arc::default());
+    let others = Others(Arc::clone(&heard));
+    let test = serve(|builder| builder.topic("acme", acme.clone()).other_topics(others));
+    let mut peer = test.client();
+    for topic in ["acme", "seen/a", "other"] {
+        peer.subscribe(topic);
+    }
+    assert_eq!(peer.json()[1], "acme");
+    peer.publish("seen/a", &json!({"a": 1}));
+    peer.publish("other", &json!("passes"));
+    assert_eq!(peer.json(), json!([8, "other", "passes"]));
+    let record = test.log.wait_for("clank.client.error");
+    assert_eq!(
+        (&record["kind"], &record["message"], &record["survived"]),
+        (&json!("handler_failed"), &json!(r#"not on seen/a: {"a":1}"#), &json!(true))
+    );
+    let id = test.handle().connections()[0].clone();
+    let mut topics: Vec<String> = id.topics().iter().map(|uri| uri.to_string()).collect();
+    topics.sort();
+    assert_eq!(topics, ["acme", "other", "seen/a"]);
+    peer.leave();
+    assert_eq!(*heard.lock().unwrap(), ["joined seen/a", "joined other"]);
+    until("both are told", || acme.heard().len() == 2);
+}
+
 #[test]
 fn a_handler_hears_of_members_that_come_and_go_once_each() {
     let (acme, test) = acme();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clank::limits::{Count, Period};
-use clank::{Call, Limits, Procedures, RpcError, Service};
+use clank::{Answer, Call, CallHandler, Limits, Procedures, RpcError, Service};
 use serde_json::{Value, json};
 
 use crate::support::{serve, serve_limited};
@@ -38,6 +38,51 @@ impl Service for Sums {
         procedures.add("panic", Self::panic).add_inline("panic_inline", Self::panic);
         procedures.add("later", Self::later).add_inline("later_inline", Self::later);
     }
+}
+
+/// Answers what no service does.
+struct Others;
+
+impl CallHandler for Others {
+    fn takes(&self, uri: &str) -> bool {
+        uri != "nobody/knows"
+    }
+
+    async fn call(&self, call: Call) -> Result<Answer, RpcError> {
+        match call.uri() {
+            "http://example.com/error" => {
+                let details = Answer::from_json(r#"[1.0, "é"]"#).unwrap();
+                Err(RpcError::verbatim("http://example.com/wrong", "it is wrong", Some(details)))
+            }
+            "bare/error" => Err(RpcError::verbatim("bare/error", "", None)),
+            _ => Answer::from_json(call.params_json()).map_err(|error| RpcError::new(error.to_string())),
+        }
+    }
+}
+
+#[test]
+fn calls_of_no_service_are_answered_as_they_are_said() {
+    let test = serve(|builder| builder.other_calls(Others));
+    let mut peer = test.client();
+    peer.send(r#"[2,"1","any",{"a" : 1.0}]"#);
+    assert_eq!(peer.text(), r#"[3,"1",{"a" : 1.0}]"#);
+    peer.send(r#"[2,"2","http://example.com/error"]"#);
+    assert_eq!(peer.text(), r#"[4,"2","http://example.com/wrong","it is wrong",[1.0, "é"]]"#);
+    peer.send(r#"[2,"3","bare/error"]"#);
+    assert_eq!(peer.text(), r#"[4,"3","bare/error",""]"#);
+    let unknown = json!({"code": 404, "rpc": "nobody/knows", "params": []});
+    assert_eq!(
+        peer.call("nobody/knows", &json!([])),
+        json!([4, "call", "nobody/knows", "Unable to find that command", unknown])
+    );
+    peer.round_trip();
+    let unknown = peer.call("test/unknown", &json!([]));
+    assert_eq!(
+        (&unknown[0], &unknown[3]),
+        (&json!(4), &json!("no such method")),
+        "a service claims its name"
+    );
+    peer.leave();
 }
 
 #[test]
