@@ -34,10 +34,12 @@ require __DIR__.'/../autoload.php';
 
     LastWords::prepare($socket);
     try {
-        $file = new ApplicationFile($options['app'], $options['env'] ?? null, isset($options['no-debug']) ? false : null);
+        $debug = isset($options['no-debug']) ? false : null;
+        $file = new ApplicationFile($options['app'], $options['env'] ?? null, $debug);
         $application = new Application($file->kernel());
         Output::listen();
-        $worker = new Worker(Link::connect($socket), $application);
+        LastWords::through($link = Link::connect($socket));
+        $worker = new Worker($link, $application);
     } catch (\Throwable $e) {
         LastWords::refuse($e);
         exit(1);

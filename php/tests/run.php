@@ -12,11 +12,16 @@ foreach (glob(__DIR__.'/support/*.php') as $file) {
 }
 
 $wanted = $argv[1] ?? '';
+$files = [];
+foreach (glob(__DIR__.'/*Test.php') as $file) {
+    $files[basename($file, 'Test.php')] = require $file;
+}
+
 $passed = 0;
 $failed = [];
-foreach (glob(__DIR__.'/*Test.php') as $file) {
-    foreach (require $file as $name => $test) {
-        $name = basename($file, 'Test.php').': '.$name;
+foreach ($files as $file => $tests) {
+    foreach ($tests as $name => $test) {
+        $name = $file.': '.$name;
         if ($wanted !== '' && stripos($name, $wanted) === false) {
             continue;
         }

@@ -107,7 +107,9 @@ final class Connection extends WampConnection
         if (isset(self::MADE_ON_DEMAND[$name]) || ($name === 'Session' && $this->clankHome->sessions !== null)) {
             return $this->$name = $this->make($name);
         }
-        trigger_error('Undefined property: '.self::class.'::$'.$name, E_USER_NOTICE);
+        $asked = debug_backtrace(DEBUG_BACKTRACE_IGNORE_ARGS, 1)[0] + ['file' => '?', 'line' => 0];
+        $message = 'Nothing has set $'.$name.' on this connection, asked for in %s:%d';
+        trigger_error(sprintf($message, $asked['file'], $asked['line']), E_USER_NOTICE);
 
         return null;
     }

@@ -13,6 +13,7 @@ final class LastWords
     private static $socketPath;
     private static $link;
     private static $request;
+    private static $started = false;
     private static $said = false;
 
     public static function prepare(string $socketPath): void
@@ -24,10 +25,16 @@ final class LastWords
         class_exists(Output::class);
     }
 
-    /** `hello` was said. */
+    /** The server is connected. */
     public static function through(Link $link): void
     {
         self::$link = $link;
+    }
+
+    /** `hello` was said. */
+    public static function started(): void
+    {
+        self::$started = true;
     }
 
     /** The request that is being carried out. */
@@ -64,7 +71,7 @@ final class LastWords
         while (ob_get_level() > 0 && ob_end_flush()) {
             continue;
         }
-        if (self::$link === null) {
+        if (!self::$started) {
             $message = $error['message'] ?? 'The application ended PHP by exit() while it was starting.';
             self::refused($message, 'Error', $error['file'] ?? '', $error['line'] ?? 0);
 

@@ -2,17 +2,20 @@
 
 namespace JDare\ClankBundle\Worker;
 
+use Symfony\Component\Config\Resource\FileResource;
+
 /** In development: the application's files whose change asks for a new worker, as they come to be read. */
 final class WatchedFiles
 {
-    const CONFIGURATION = ['config/*.*', 'config/*/*.*', 'app/config/*.*', '.env*', 'src/*/Resources/config/*.*'];
-
+    private $container;
     private $folder;
     private $skipped;
     private $included = 0;
 
     public function __construct(Application $application)
     {
+        $folder = $application->parameter('kernel.build_dir') ?? $application->kernel->getCacheDir();
+        $this->container = $folder.'/'.$application->parameter('kernel.container_class').'.php';
         $this->folder = rtrim(realpath($application->folder()) ?: $application->folder(), '/').'/';
         $this->skipped = [$this->folder.'vendor/', $this->folder.'var/', $this->cacheFolder($application)];
     }
@@ -28,16 +31,24 @@ final class WatchedFiles
         $new = array_slice($included, $this->included);
         $this->included = count($included);
         if ($first) {
-            $new = array_merge($new, ...array_map([$this, 'configuration'], self::CONFIGURATION));
+            $new = array_merge($new, $this->configuration(), glob($this->folder.'.env*') ?: []);
         }
-        $new = array_values(array_unique(array_filter($new, [$this, 'isOwn'])));
-
-        return $new;
+        return array_values(array_unique(array_filter($new, [$this, 'isOwn'])));
     }
 
-    private function configuration(string $pattern): array
+    /** The files that Symfony made its container of: it lists them beside it. */
+    private function configuration(): array
     {
-        return glob($this->folder.$pattern) ?: [];
+        $list = $this->container.'.meta';
+        $resources = is_file($list) ? unserialize((string) file_get_contents($list)) : [];
+        $files = [];
+        foreach (is_array($resources) ? $resources : [] as $resource) {
+            if ($resource instanceof FileResource) {
+                $files[] = (string) $resource;
+            }
+        }
+
+        return $files;
     }
 
     private function isOwn(string $file): bool

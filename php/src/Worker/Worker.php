@@ -51,7 +51,7 @@ final class Worker
         $this->link->add($this->hello());
         $this->watch();
         $this->link->flush();
-        LastWords::through($this->link);
+        LastWords::started();
         $this->loop->addReadStream($this->link->socket(), function () {
             $this->read();
         });
@@ -107,10 +107,10 @@ final class Worker
         }
         // The application may have ended the buffer.
         Output::open();
+        $this->watch();
         if ($done['seq'] !== 0) {
             $this->link->addWhateverItHolds($done);
         }
-        $this->watch();
         if (!$this->link->flush() || $request['op'] === 'stop') {
             $this->end();
         }
@@ -159,7 +159,10 @@ final class Worker
             case 'stop':
                 return $this->stop();
             default:
-                throw new WorkerFailure(sprintf('The server asks for "%s", which this bundle does not know.', $request['op']));
+                throw new WorkerFailure(sprintf(
+                    'The server asks for "%s", which this bundle does not know: are both of one release?',
+                    $request['op']
+                ));
         }
 
         return [];

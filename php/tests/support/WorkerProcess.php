@@ -47,7 +47,7 @@ final class WorkerProcess
     public function __destruct()
     {
         if ($this->socket) {
-            fclose($this->socket);
+            $this->hangUp();
         }
         if (is_resource($this->process)) {
             $this->status();
@@ -154,6 +154,8 @@ final class WorkerProcess
     /** Hangs up, as a server that ends. */
     public function hangUp(): void
     {
+        // A worker that was started later has the socket too: closing it here would not be the end of it.
+        stream_socket_shutdown($this->socket, STREAM_SHUT_RDWR);
         fclose($this->socket);
         $this->socket = null;
     }
