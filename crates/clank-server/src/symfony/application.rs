@@ -73,7 +73,7 @@ impl ClientEventListener for Application {
         let error = event.error();
         let message = error.message();
         let of = bridge.connections.failure(id, message);
-        let is_heard = bridge.slot(id).is(|hello| hello.listeners.contains("error"));
+        let is_heard = bridge.slot(id).is(|hello| hello.listeners.contains("clank.client.error"));
         if !is_heard || !bridge.connections.has(id) {
             return Ok(());
         }
