@@ -34,7 +34,8 @@ require __DIR__.'/../autoload.php';
 
     LastWords::prepare($socket);
     try {
-        $file = new ApplicationFile($options['app'], $options['env'] ?? null, isset($options['no-debug']) ? false : null);
+        $debug = isset($options['no-debug']) ? false : null;
+        $file = new ApplicationFile($options['app'], $options['env'] ?? null, $debug);
         $application = new Application($file->kernel());
         Output::listen();
         LastWords::through($link = Link::connect($socket));

@@ -221,8 +221,11 @@ fn origins(server: &ServerSettings) -> Origins {
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
-    reload: Option<(Signal, Box<dyn Fn() + Send>)>,
+    reload: Option<Reload>,
 }
+
+/// A signal, and what it does to the application.
+type Reload = (Signal, Box<dyn Fn() + Send>);
 
 impl Signals {
     fn listen(symfony: Option<&Symfony>) -> io::Result<Self> {
@@ -249,7 +252,7 @@ impl Signals {
 }
 
 /// Has the application begin anew at a signal.
-async fn reload(reload: &mut Option<(Signal, Box<dyn Fn() + Send>)>) {
+async fn reload(reload: &mut Option<Reload>) {
     match reload {
         Some((signal, reload)) => {
             _ = signal.recv().await;

@@ -34,7 +34,9 @@ final class Decoder
         session_id('clank');
         try {
             if (!@session_start(self::OPTIONS)) {
-                throw new \UnexpectedValueException('The session\'s data can\'t be decoded; is session_serializer right?');
+                throw new \UnexpectedValueException(
+                    'The session\'s data can\'t be decoded; is session_serializer right?'
+                );
             }
 
             return $_SESSION;

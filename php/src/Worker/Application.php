@@ -23,8 +23,9 @@ final class Application
         $this->container = $kernel->getContainer();
         if (!$this->container->hasParameter(ClankExtension::PARAMETER)) {
             throw new \RuntimeException(sprintf(
-                'The bundle is not registered in %s. Add JDare\ClankBundle\JDareClankBundle::class => [\'all\' => true] '.
-                'to config/bundles.php, or new JDare\ClankBundle\JDareClankBundle() to AppKernel::registerBundles().',
+                'The bundle is not registered in %s. Add JDare\ClankBundle\JDareClankBundle::class => '.
+                '[\'all\' => true] to config/bundles.php, or new JDare\ClankBundle\JDareClankBundle() to '.
+                'AppKernel::registerBundles().',
                 get_class($kernel)
             ));
         }

@@ -26,7 +26,10 @@ final class ApplicationFile
     {
         $path = realpath($this->path);
         if ($path === false) {
-            throw new RuntimeException(sprintf('There is no application at "%s": no such file or folder.', $this->path));
+            throw new RuntimeException(sprintf(
+                'There is no application at "%s": no such file or folder.',
+                $this->path
+            ));
         }
         chdir(is_dir($path) ? $path : dirname($path));
 

@@ -99,7 +99,8 @@ final class Link
     /** Takes a frame that must arrive, with a mark in place of text that is not UTF-8. */
     public function addWhateverItHolds(array $frame): void
     {
-        $json = (string) json_encode($frame, self::ENCODING | JSON_INVALID_UTF8_SUBSTITUTE | JSON_PARTIAL_OUTPUT_ON_ERROR);
+        $lenient = JSON_INVALID_UTF8_SUBSTITUTE | JSON_PARTIAL_OUTPUT_ON_ERROR;
+        $json = (string) json_encode($frame, self::ENCODING | $lenient);
         $this->outbound .= pack('N', strlen($json)).$json;
     }
 

@@ -49,8 +49,8 @@ final class Periodics
         }
         $nearest = Nearest::of('tick', get_class_methods($service));
         throw new \RuntimeException(sprintf(
-            'clank.periodic names %s, whose class %s has no method tick(), as JDare\ClankBundle\Periodic\PeriodicInterface '.
-            'asks for.%s',
+            'clank.periodic names %s, whose class %s has no method tick(), as '.
+            'JDare\ClankBundle\Periodic\PeriodicInterface asks for.%s',
             $this->application->named($id),
             get_class($service),
             $nearest === null ? '' : sprintf(' Did you mean its %s()?', $nearest)

@@ -84,7 +84,8 @@ final class Procedures
         $object = $this->application->service($service);
         $methods = $this->procedures($object, $service);
         if (!in_array(strtolower($method), array_map('strtolower', $methods), true)) {
-            $why = sprintf('%s of %s has no method %s()', get_class($object), $this->application->named($service), $method);
+            $named = $this->application->named($service);
+            $why = sprintf('%s of %s has no method %s()', get_class($object), $named, $method);
             $this->miss($seq, $uri, $params, $why, $methods);
 
             return;

@@ -159,7 +159,10 @@ final class Worker
             case 'stop':
                 return $this->stop();
             default:
-                throw new WorkerFailure(sprintf('The server asks for "%s", which this bundle does not know.', $request['op']));
+                throw new WorkerFailure(sprintf(
+                    'The server asks for "%s", which this bundle does not know: are both of one release?',
+                    $request['op']
+                ));
         }
 
         return [];

@@ -201,7 +201,7 @@ pub const SETTINGS: &[Setting] = table! {
     "symfony.max_memory" => symfony.max_memory, "Memory past which its process is replaced, between two requests. 0: it is not.";
     "symfony.max_requests" => symfony.max_requests, "Requests after which its process is replaced. 0: it is not.";
     "symfony.max_age" => symfony.max_age, "Age at which its process is replaced. 0: it is not.";
-    "symfony.on_restart" => symfony.on_restart, "What becomes of those who are connected when the process is replaced: its listeners hear again that they are connected; or only the scalars that hung on a connection are handed over, by a process that ended in order; or they are disconnected.";
+    "symfony.on_restart" => symfony.on_restart, "What becomes of those who are connected when the process is replaced: its listeners hear again that they are connected; or only the scalars that hung on a connection are handed over, by a process that ended in order (and where the bundle has `snapshot: true`); or they are disconnected.";
     "symfony.stateless" => symfony.stateless, "Whether the application keeps nothing in memory from one request to the next. Only then can there be several workers: each knows but some of the connections.";
     "symfony.workers" => symfony.workers, "Processes that run the application. A connection stays with one.";
 

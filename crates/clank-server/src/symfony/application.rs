@@ -65,7 +65,7 @@ impl ClientEventListener for Application {
                 Frame::new("gone").value("seq", &close.seq).raw("connection", &json).text("event", "close");
             close.detached = end(frame, disconnected).finish().ok();
         }
-        settle(bridge.ask(bridge.slot(id), close).ended().await)
+        settle(&bridge.ask(bridge.slot(id), close).ended().await)
     }
 
     async fn on_client_error(&self, event: &ClientErrorEvent) -> Result {
@@ -73,7 +73,7 @@ impl ClientEventListener for Application {
         let error = event.error();
         let message = error.message();
         let of = bridge.connections.failure(id, message);
-        let is_heard = bridge.slot(id).is(|hello| hello.listeners.contains("error"));
+        let is_heard = bridge.slot(id).is(|hello| hello.listeners.contains("clank.client.error"));
         if !is_heard || !bridge.connections.has(id) {
             return Ok(());
         }
@@ -180,7 +180,7 @@ impl Application {
 
     async fn tell(&self, kind: Kind, id: u64, subject: &str, say: impl FnOnce(Frame) -> Frame) -> Result {
         let request = self.0.request(kind, (Some(id), subject), say);
-        settle(self.0.ask(self.slot(id), request).ended().await)
+        settle(&self.0.ask(self.slot(id), request).ended().await)
     }
 }
 
@@ -191,7 +191,7 @@ fn end(frame: Frame, disconnected: &Disconnected) -> Frame {
 }
 
 /// What becomes of the connection's own code: the first error is told as an event.
-fn settle(ended: Ended) -> Result {
+fn settle(ended: &Ended) -> Result {
     match ended.errors().into_iter().next() {
         Some(error) => Err(clank::Error::new(error)),
         None => Ok(()),

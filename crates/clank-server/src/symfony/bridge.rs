@@ -134,7 +134,7 @@ impl Bridge {
                 let pushed = slot.queue().push(request, self.settings.queue.count());
                 match pushed {
                     Ok(()) => slot.wake.notify_one(),
-                    Err(refused) => self.complete(refused, Ended::Refused(TOO_MANY)),
+                    Err(refused) => self.complete(*refused, Ended::Refused(TOO_MANY)),
                 }
             }
             // Nobody else can have ended it.

@@ -149,7 +149,7 @@ mod tests {
         let stream = [&one[..], &two[..]].concat();
         for cut in 0..stream.len() {
             let (first, second) = stream.split_at(cut);
-            let mut frames = Frames::new(first.chain(second));
+            let mut frames = Frames::new(tokio::io::AsyncReadExt::chain(first, second));
             assert_eq!(frames.next().await.unwrap().unwrap(), r#"{"op":"one"}"#);
             assert_eq!(frames.next().await.unwrap().unwrap(), r#"{"op":"two"}"#);
             assert!(frames.next().await.unwrap().is_none());

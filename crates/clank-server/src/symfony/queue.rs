@@ -104,14 +104,14 @@ impl Queue {
 
     /// Puts a request behind those that wait. It comes back where as many wait as may, `most`,
     /// beside the one that runs.
-    pub(super) fn push(&mut self, request: Request, most: usize) -> Result<(), Request> {
+    pub(super) fn push(&mut self, request: Request, most: usize) -> Result<(), Box<Request>> {
         if self.is_closed {
-            return Err(request);
+            return Err(request.into());
         }
         if request.kind.is_optional() {
             let (count, bytes) = &mut self.optional;
             if *count + self.given.len() > most || *bytes + request.frame.len() > WAITING_BYTES {
-                return Err(request);
+                return Err(request.into());
             }
             (*count, *bytes) = (*count + 1, *bytes + request.frame.len());
         }
@@ -124,7 +124,7 @@ impl Queue {
         &mut self,
         request: Request,
         most: usize,
-    ) -> Result<oneshot::Receiver<Reply>, Request> {
+    ) -> Result<oneshot::Receiver<Reply>, Box<Request>> {
         let (reply, answer) = oneshot::channel();
         let seq = request.seq;
         self.push(request, most)?;

@@ -11,6 +11,7 @@ use super::bridge::Bridge;
 use super::commands::Aside;
 use super::frame::Frames;
 use super::said::Died;
+use super::watch::MOST;
 
 /// Hears a worker out.
 pub(super) struct Reader {
@@ -50,6 +51,11 @@ impl Drop for Reader {
     }
 }
 
+/// Each file is told of once.
+fn add(files: &mut Arc<[PathBuf]>, more: Vec<PathBuf>) {
+    *files = files.iter().cloned().chain(more).take(MOST).collect();
+}
+
 async fn hear(
     bridge: Arc<Bridge>,
     number: usize,
@@ -70,7 +76,7 @@ async fn hear(
         match heard {
             Ok(None) => {}
             Ok(Some(Aside::Died(died))) => words.died = Some(died),
-            Ok(Some(Aside::Watch(files))) => _ = watched.send_replace(files.into()),
+            Ok(Some(Aside::Watch(more))) => watched.send_modify(|files| add(files, more)),
             Err(why) => {
                 words.broken = Some(why);
                 return words;

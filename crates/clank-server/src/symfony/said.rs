@@ -251,7 +251,7 @@ impl fmt::Display for Died {
 }
 
 fn write_place(f: &mut fmt::Formatter<'_>, file: Option<&str>, line: Option<u64>) -> fmt::Result {
-    match (file, line) {
+    match (file.filter(|file| !file.is_empty()), line) {
         (Some(file), Some(line)) => write!(f, " in {file}:{line}"),
         (Some(file), None) => write!(f, " in {file}"),
         (None, _) => Ok(()),

@@ -5,35 +5,31 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 /// Files that are looked at.
-const MOST: usize = 20_000;
+pub(super) const MOST: usize = 20_000;
 
-/// Files, and when they were changed.
+/// When files were changed.
 #[derive(Default)]
 pub(super) struct Watch {
-    files: Arc<[PathBuf]>,
     changed: Vec<Option<SystemTime>>,
 }
 
 impl Watch {
-    /// Whether one of the files was changed since the last look, or is gone. Files that are new to
-    /// it have not been.
+    /// Whether one of the files was changed since the last look, or is gone. There may be more files
+    /// than at the last look, behind the others: those have not been.
     pub(super) async fn look(&mut self, files: Arc<[PathBuf]>) -> bool {
         if files.is_empty() {
             return false;
         }
-        let is_known = Arc::ptr_eq(&self.files, &files);
-        self.files = files;
-        let looked_at = Arc::clone(&self.files);
         // A disk may take its time, and workers don't wait for it.
-        let changed = tokio::task::spawn_blocking(move || times(&looked_at)).await.unwrap_or_default();
-        let before = std::mem::replace(&mut self.changed, changed);
-        is_known && before != self.changed
+        let now = tokio::task::spawn_blocking(move || times(&files)).await.unwrap_or_default();
+        let before = std::mem::replace(&mut self.changed, now);
+        before.iter().zip(&self.changed).any(|(before, now)| before != now)
     }
 }
 
 fn times(files: &[PathBuf]) -> Vec<Option<SystemTime>> {
     let time = |file: &PathBuf| std::fs::metadata(file).and_then(|file| file.modified()).ok();
-    files.iter().take(MOST).map(time).collect()
+    files.iter().map(time).collect()
 }
 
 #[cfg(test)]

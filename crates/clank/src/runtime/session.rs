@@ -37,7 +37,7 @@ impl Conn {
         match request {
             Ok(Request::Prefix) => {}
             Ok(Request::Subscribe { topic }) => self.subscribe(topic, cx),
-            Ok(Request::Unsubscribe { topic }) => self.unsubscribe(topic, cx),
+            Ok(Request::Unsubscribe { topic }) => self.unsubscribe(&topic, cx),
             Ok(Request::Publish { topic, payload, recipients }) => {
                 let engine = Arc::clone(&cx.engine);
                 let audience = recipients.resolve(self.peer.id(), |session| engine.connection_of(session));
@@ -115,10 +115,10 @@ impl Conn {
         }
     }
 
-    fn unsubscribe(&mut self, topic: Uri<'_>, cx: &mut Cx) {
+    fn unsubscribe(&mut self, topic: &Uri<'_>, cx: &mut Cx) {
         if cx.engine.hub.unsubscribe(topic.as_str(), &self.peer) {
             self.tell(Change::Unsubscribed(topic.as_str().into()), cx);
-            self.tell_left(&topic, cx);
+            self.tell_left(topic, cx);
         }
     }
 

@@ -211,7 +211,7 @@ $socket = stream_socket_client('unix://'.getenv('CLANK_WORKER_SOCKET'));
 stream_set_timeout($socket, 3600);
 $hello = [
     'op' => 'hello', 'version' => 1, 'php' => PHP_VERSION, 'symfony' => null, 'listen' => null,
-    'topics' => ['handled'], 'rpcs' => ['do'], 'periodics' => [], 'listeners' => ['connected', 'disconnected', 'error'],
+    'topics' => ['handled'], 'rpcs' => ['do'], 'periodics' => [], 'listeners' => ['clank.client.connected', 'clank.client.disconnected', 'clank.client.error'],
     'all_topics' => false, 'all_calls' => false, 'connecting' => false, 'snapshot' => false,
 ];
 if (is_file($app.'/hello.json')) {
