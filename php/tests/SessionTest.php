@@ -5,9 +5,6 @@ namespace Clank\Tests;
 use Symfony\Component\HttpFoundation\Session\Storage\Handler\PdoSessionHandler;
 use Symfony\Component\Security\Core\Authentication\Token\UsernamePasswordToken;
 
-require_once Project::SYMFONY.'/Component/HttpFoundation/autoload.php';
-require_once Project::SYMFONY.'/Component/Security/Core/autoload.php';
-
 const SESSION_LISTENER = <<<'PHP'
 namespace Acme\HelloBundle;
 
@@ -73,7 +70,7 @@ class User implements \Symfony\Component\Security\Core\User\UserInterface
     {
     }
 
-    public function eraseCredentials()
+    public function eraseCredentials(): void
     {
     }
 }
