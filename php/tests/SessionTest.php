@@ -183,7 +183,10 @@ function token(string $name = 'alice', ?string $class = null): string
     if (!class_exists('Acme\HelloBundle\User', false)) {
         eval(FAR_USER);
     }
-    $token = serialize(new UsernamePasswordToken(new \Acme\HelloBundle\User($name), 'main', []));
+    $user = new \Acme\HelloBundle\User($name);
+    // Before Symfony 5.4 the password stood second.
+    $old = !method_exists(UsernamePasswordToken::class, 'getUserIdentifier');
+    $token = serialize($old ? new UsernamePasswordToken($user, '', 'main') : new UsernamePasswordToken($user, 'main', []));
 
     return $class === null ? $token : str_replace('"Acme\HelloBundle\User"', '"'.$class.'"', $token);
 }
