@@ -7,8 +7,8 @@ use Symfony\Component\EventDispatcher\EventSubscriberInterface;
 use Symfony\Contracts\EventDispatcher\Event;
 
 /**
- * Takes `dispatch($name, $event)`, as before Symfony 4.3, as well as `dispatch($event, $name)`. Parameters have no types,
- * so that it fits Symfonys before and after they had.
+ * Takes `dispatch($name, $event)`, as before Symfony 4.3, as well as `dispatch($event, $name)`. Parameters have no
+ * types, so that it fits Symfonys before and after they had.
  */
 final class LegacyDispatcher implements EventDispatcherInterface
 {
