@@ -31,11 +31,17 @@ function twig(array $client, string $host, int $port): string
 return [
     'clank:server starts the program with the application' => static function () {
         $project = new Project();
-        $program = $project->folder->write('fake clank', "#!/bin/sh\nprintf '%s|' \"\$@\"\nexit 7\n");
+        $program = $project->folder->write('fake clank', <<<'SH'
+#!/bin/sh
+printf '%s|' "$@" "$CLANK_SYMFONY_ENV" "$CLANK_SYMFONY_DEBUG"
+exit 7
+
+SH
+        );
         chmod($program, 0700);
         list($status, $output) = console($project, ['CLANK_BIN' => $program], 'clank:server', '--', '--journal', 'x y');
         same(7, $status);
-        contains('server|--symfony|'.$project->folder->path.'|--env|prod|--no-debug|--journal|x y|', $output);
+        contains('server|--symfony|'.$project->folder->path.'|--journal|x y|prod|false|', $output);
     },
     'clank:server without the program says what to do' => static function () {
         list($status, $output) = console(new Project(), ['PATH' => '/nowhere', 'COLUMNS' => '200'], 'clank:server');

@@ -22,9 +22,17 @@ class EntryPoint
     public function commandLine(array $more = []): array
     {
         $program = getenv('CLANK_BIN') ?: 'clank';
-        $line = [$program, 'server', '--symfony', $this->application, '--env', $this->environment];
 
-        return array_merge($line, $this->debug ? [] : ['--no-debug'], $more);
+        return array_merge([$program, 'server', '--symfony', $this->application], $more);
+    }
+
+    /** What the console was called with, as settings of the server. */
+    public function environment(): array
+    {
+        return [
+            'CLANK_SYMFONY_ENV' => $this->environment,
+            'CLANK_SYMFONY_DEBUG' => $this->debug ? 'true' : 'false',
+        ];
     }
 
     /** Runs the server until it ends. @return int its exit status */
@@ -36,6 +44,9 @@ class EntryPoint
                 'The program "%s" is not there. Install clank, or set CLANK_BIN to its path.',
                 $line[0]
             ));
+        }
+        foreach ($this->environment() as $name => $value) {
+            putenv($name.'='.$value);
         }
         // Taking this process's place leaves nobody between the server and the signals that are meant for it.
         if (function_exists('pcntl_exec')) {
