@@ -131,11 +131,18 @@ impl TopicHandler for Application {
         let Publication { event, audience } = publication;
         let exclude: Vec<u64> = audience.excluded().collect();
         let eligible: Option<Vec<u64>> = audience.allowed().map(Iterator::collect);
-        self.tell(Kind::Publish, id, topic.uri(), |frame| {
+        let request = self.0.request(Kind::Publish, (Some(id), topic.uri()), |frame| {
             let frame = frame.value("id", &id).text("topic", topic.uri()).raw("event", &event.json());
             frame.value("exclude", &exclude).value("eligible", &eligible)
-        })
-        .await?;
+        });
+        let slot = self.slot(id);
+        let is_behind = slot.queue().is_behind();
+        let asked = self.0.ask(slot, request);
+        // The worker keeps the order, so that the client's next message need not wait for the end of
+        // this one: what came in a burst goes out in one. A worker that is behind holds up its clients.
+        if is_behind {
+            settle(&asked.ended().await)?;
+        }
         // What goes out is what the handler broadcasts.
         Ok(Forward::Nothing)
     }

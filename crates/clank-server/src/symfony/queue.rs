@@ -253,6 +253,11 @@ impl Queue {
         self.given.front().zip(self.running_since)
     }
 
+    /// Whether more waits than the worker is given at a time.
+    pub(super) fn is_behind(&self) -> bool {
+        self.flow != Flow::All || self.given.len() + self.waiting.len() >= AHEAD
+    }
+
     /// Whether the worker has nothing to do.
     pub(super) fn is_idle(&self) -> bool {
         self.given.is_empty()
