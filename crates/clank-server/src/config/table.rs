@@ -202,6 +202,7 @@ pub const SETTINGS: &[Setting] = table! {
     "symfony.max_requests" => symfony.max_requests, "Requests after which its process is replaced. 0: it is not.";
     "symfony.max_age" => symfony.max_age, "Age at which its process is replaced. 0: it is not.";
     "symfony.on_restart" => symfony.on_restart, "What becomes of those who are connected when the process is replaced: its listeners hear again that they are connected; or only the scalars that hung on a connection are handed over, by a process that ended in order (and where the bundle has `snapshot: true`); or they are disconnected.";
+    "symfony.retry" => symfony.retry, "With a journal: whether an opening or end of a connection is told again of which a process of the application died. If not, it becomes a dead letter of the sink `symfony`.";
     "symfony.stateless" => symfony.stateless, "Whether the application keeps nothing in memory from one request to the next. Only then can there be several workers: each knows but some of the connections.";
     "symfony.workers" => symfony.workers, "Processes that run the application. A connection stays with one.";
 
@@ -261,7 +262,7 @@ mod tests {
     #[test]
     fn a_setting_changes_its_own_field_alone() {
         // among them a value for each setting that is not its default
-        let values = "true false 7 17 9s 2KiB 77KiB 3MiB 17MiB json serve report nobody drop_events debug os evict accept whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD /ws a.example https://x.example 0123456789abcdef";
+        let values = "snapshot true false 7 17 9s 2KiB 77KiB 3MiB 17MiB json serve report nobody drop_events debug os evict accept whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD /ws a.example https://x.example 0123456789abcdef";
         let defaults = Settings::default();
         for setting in SETTINGS {
             let changed = values.split(' ').find_map(|text| {
