@@ -48,11 +48,30 @@ final class Autoload
 
     public static function loadShape($class): void
     {
+        if (isset(self::$resolving[$class]) || self::isElsewhere($class)) {
+            return;
+        }
         if (isset(self::ALIASES[$class])) {
             self::alias($class, self::ALIASES[$class]);
         } elseif (strncmp($class, 'Ratchet\\', 8) === 0 || strncmp($class, 'Symfony\\', 8) === 0) {
             self::includeIfThere(dirname(__DIR__).'/shapes/'.self::path($class));
         }
+    }
+
+    /** Whether an autoloader that was registered later than this one has the class after all. */
+    private static function isElsewhere(string $class): bool
+    {
+        $isOld = strncmp($class, 'Ratchet\\', 8) === 0 || strncmp($class, 'Symfony\\', 8) === 0;
+        self::$resolving[$class] = true;
+        foreach ($isOld ? spl_autoload_functions() : [] as $autoloader) {
+            $autoloader($class);
+            if (class_exists($class, false) || interface_exists($class, false) || trait_exists($class, false)) {
+                break;
+            }
+        }
+        unset(self::$resolving[$class]);
+
+        return class_exists($class, false) || interface_exists($class, false) || trait_exists($class, false);
     }
 
     /** Each of two names may stand for the other, so a name that is being looked for is not looked for again. */

@@ -4,7 +4,6 @@ namespace Clank\Tests;
 
 use JDare\ClankBundle\Twig\ClankExtension;
 
-require_once '/usr/share/php/Twig/autoload.php';
 require_once dirname(__DIR__).'/autoload.php';
 
 function console(Project $project, array $environment, string ...$arguments): array
@@ -12,14 +11,13 @@ function console(Project $project, array $environment, string ...$arguments): ar
     $project->folder->write('console.php', <<<'PHP'
 <?php
 require __DIR__.'/autoload.php';
-require_once '/usr/share/php/Symfony/Component/Console/autoload.php';
 $kernel = new App\Kernel('prod', false);
 exit((new Symfony\Bundle\FrameworkBundle\Console\Application($kernel))->run());
 PHP
     );
     $project->path();
     $command = array_merge([PHP_BINARY, $project->folder->path.'/console.php'], $arguments);
-    $process = proc_open($command, [1 => ['pipe', 'w'], 2 => ['pipe', 'w']], $pipes, null, $environment);
+    $process = proc_open($command, [1 => ['pipe', 'w'], 2 => ['pipe', 'w']], $pipes, null, $environment + ['CLANK_SYMFONY' => (string) getenv('CLANK_SYMFONY')]);
     $output = stream_get_contents($pipes[1]).stream_get_contents($pipes[2]);
 
     return [proc_close($process), $output];

@@ -5,9 +5,6 @@ namespace Clank\Tests;
 use Symfony\Component\HttpFoundation\Session\Storage\Handler\PdoSessionHandler;
 use Symfony\Component\Security\Core\Authentication\Token\UsernamePasswordToken;
 
-require_once Project::SYMFONY.'/Component/HttpFoundation/autoload.php';
-require_once Project::SYMFONY.'/Component/Security/Core/autoload.php';
-
 const SESSION_LISTENER = <<<'PHP'
 namespace Acme\HelloBundle;
 
@@ -73,7 +70,7 @@ class User implements \Symfony\Component\Security\Core\User\UserInterface
     {
     }
 
-    public function eraseCredentials()
+    public function eraseCredentials(): void
     {
     }
 }
@@ -186,7 +183,10 @@ function token(string $name = 'alice', ?string $class = null): string
     if (!class_exists('Acme\HelloBundle\User', false)) {
         eval(FAR_USER);
     }
-    $token = serialize(new UsernamePasswordToken(new \Acme\HelloBundle\User($name), 'main', []));
+    $user = new \Acme\HelloBundle\User($name);
+    // Before Symfony 5.4 the password stood second.
+    $old = !method_exists(UsernamePasswordToken::class, 'getUserIdentifier');
+    $token = serialize($old ? new UsernamePasswordToken($user, '', 'main') : new UsernamePasswordToken($user, 'main', []));
 
     return $class === null ? $token : str_replace('"Acme\HelloBundle\User"', '"'.$class.'"', $token);
 }

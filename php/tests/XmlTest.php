@@ -7,7 +7,6 @@ use Symfony\Component\Config\FileLocator;
 use Symfony\Component\DependencyInjection\ContainerBuilder;
 use Symfony\Component\DependencyInjection\Loader\XmlFileLoader;
 
-require_once Project::SYMFONY.'/Bundle/FrameworkBundle/autoload.php';
 require_once dirname(__DIR__).'/autoload.php';
 
 const ENVELOPE = '<?xml version="1.0" ?>
@@ -15,6 +14,8 @@ const ENVELOPE = '<?xml version="1.0" ?>
     xsi:schemaLocation="http://symfony.com/schema/dic/services http://symfony.com/schema/dic/services/services-1.0.xsd">
 %s
 </container>';
+
+const INNER = '<argument key="inner" type="service"><service class="ArrayObject"><argument type="collection" /></service></argument>';
 
 const EVERYTHING = <<<'XML'
     <parameters>
@@ -24,6 +25,12 @@ const EVERYTHING = <<<'XML'
         <parameter key="nothing">null</parameter>
         <parameter key="text" type="string">5</parameter>
         <parameter key="zip">01234</parameter>
+        <parameter key="octal">-017</parameter>
+        <parameter key="no_octal">0189</parameter>
+        <parameter key="hex">0xFF</parameter>
+        <parameter key="exponent">1e3</parameter>
+        <parameter key="huge">99999999999999999999</parameter>
+        <parameter key="version">1.2.3</parameter>
         <parameter key="constant" type="constant">PHP_INT_SIZE</parameter>
         <parameter key="list" type="collection">
             <parameter>a</parameter>
@@ -39,7 +46,7 @@ const EVERYTHING = <<<'XML'
                 <argument key="plain" type="service" id="plain" />
                 <argument key="absent" type="service" id="absent" on-invalid="null" />
                 <argument key="text">%text% and %number%</argument>
-                <argument key="inner" type="service"><service class="ArrayObject"><argument type="collection" /></service></argument>
+                %s
                 <argument key="many" type="tagged_iterator" tag="acme.tag" />
             </argument>
             <argument>0</argument>
@@ -93,8 +100,9 @@ function complaint(string $xml): string
 return [
     'a service file is read as Symfony reads it' => static function () {
         $folder = new Folder();
-        $folder->write('services.xml', sprintf(ENVELOPE, EVERYTHING));
+        $folder->write('services.xml', sprintf(ENVELOPE, str_replace('%s', '', EVERYTHING)));
         $theirs = new ContainerBuilder();
+        same('Symfony\Component\DependencyInjection\Loader\XmlFileLoader', (new \ReflectionClass(XmlFileLoader::class))->getName());
         (new XmlFileLoader($theirs, new FileLocator($folder->path)))->load('services.xml');
         $ours = new ContainerBuilder();
         ours($ours, $folder->path)->load('services.xml');
@@ -111,7 +119,7 @@ return [
     },
     'what is read makes services' => static function () {
         $folder = new Folder();
-        $folder->write('services.xml', sprintf(ENVELOPE, str_replace('%kernel.project_dir%', '', EVERYTHING)));
+        $folder->write('services.xml', sprintf(ENVELOPE, str_replace(['%kernel.project_dir%', '%s'], ['', INNER], EVERYTHING)));
         $container = new ContainerBuilder();
         ours($container, $folder->path)->load('services.xml');
         foreach (['made', 'made_by', 'configured', 'child', 'of_file', 'decorating', 'synthetic'] as $id) {
@@ -150,16 +158,23 @@ return [
         same(true, $container->hasDefinition('two'));
     },
     'it stands under the name of Symfony\'s reader where that is gone' => static function () {
-        $code = sprintf(
-            'require %s; foreach (["Config", "DependencyInjection"] as $c) { require %s."/Component/$c/autoload.php"; }'.
-            '$map = spl_autoload_functions(); spl_autoload_register(static function ($class) {'.
-            '    if ($class === "Symfony\\\\Component\\\\DependencyInjection\\\\Loader\\\\XmlFileLoader") {'.
-            '        JDare\\ClankBundle\\Autoload::loadShape($class); } }, true, true);'.
-            'echo (new ReflectionClass("Symfony\\\\Component\\\\DependencyInjection\\\\Loader\\\\XmlFileLoader"))->getName();',
-            var_export(dirname(__DIR__).'/autoload.php', true),
-            var_export(Project::SYMFONY, true)
-        );
-        same(ServiceFileLoader::class, shell_exec(PHP_BINARY.' -r '.escapeshellarg($code)));
+        $folder = new Folder();
+        $file = $folder->write('without.php', sprintf(<<<'PHP'
+<?php
+require %s;
+$loaders = spl_autoload_functions();
+array_map('spl_autoload_unregister', $loaders);
+$old = 'Symfony\Component\DependencyInjection\Loader\XmlFileLoader';
+spl_autoload_register(static function ($class) use ($loaders, $old) {
+    foreach ($class === $old ? [] : $loaders as $loader) {
+        $loader($class);
+    }
+});
+require %s;
+echo (new ReflectionClass($old))->getName();
+PHP
+        , var_export(__DIR__.'/support/symfony.php', true), var_export(dirname(__DIR__).'/autoload.php', true)));
+        same(ServiceFileLoader::class, shell_exec(PHP_BINARY.' '.escapeshellarg($file)));
     },
     'what is wrong is named with file, line and the nearest' => static function () {
         $snippet = static function (string $service) {

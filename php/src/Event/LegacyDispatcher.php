@@ -6,7 +6,10 @@ use Symfony\Component\EventDispatcher\EventDispatcherInterface;
 use Symfony\Component\EventDispatcher\EventSubscriberInterface;
 use Symfony\Contracts\EventDispatcher\Event;
 
-/** Takes `dispatch($name, $event)`, as before Symfony 4.3, as well as `dispatch($event, $name)`. */
+/**
+ * Takes `dispatch($name, $event)`, as before Symfony 4.3, as well as `dispatch($event, $name)`. Parameters have no
+ * types, so that it fits Symfonys before and after they had.
+ */
 final class LegacyDispatcher implements EventDispatcherInterface
 {
     private $inner;
@@ -25,7 +28,7 @@ final class LegacyDispatcher implements EventDispatcherInterface
         return $this->inner->dispatch($event, $eventName);
     }
 
-    public function addListener(string $eventName, $listener, int $priority = 0): void
+    public function addListener($eventName, $listener, $priority = 0): void
     {
         $this->inner->addListener($eventName, $listener, $priority);
     }
@@ -35,7 +38,7 @@ final class LegacyDispatcher implements EventDispatcherInterface
         $this->inner->addSubscriber($subscriber);
     }
 
-    public function removeListener(string $eventName, $listener): void
+    public function removeListener($eventName, $listener): void
     {
         $this->inner->removeListener($eventName, $listener);
     }
@@ -45,17 +48,17 @@ final class LegacyDispatcher implements EventDispatcherInterface
         $this->inner->removeSubscriber($subscriber);
     }
 
-    public function getListeners(?string $eventName = null): array
+    public function getListeners($eventName = null): array
     {
         return $this->inner->getListeners($eventName);
     }
 
-    public function getListenerPriority(string $eventName, $listener): ?int
+    public function getListenerPriority($eventName, $listener): ?int
     {
         return $this->inner->getListenerPriority($eventName, $listener);
     }
 
-    public function hasListeners(?string $eventName = null): bool
+    public function hasListeners($eventName = null): bool
     {
         return $this->inner->hasListeners($eventName);
     }

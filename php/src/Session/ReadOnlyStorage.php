@@ -30,7 +30,7 @@ final class ReadOnlyStorage extends MockArraySessionStorage
         return true;
     }
 
-    public function regenerate(bool $destroy = false, ?int $lifetime = null): bool
+    public function regenerate($destroy = false, $lifetime = null): bool
     {
         return true;
     }

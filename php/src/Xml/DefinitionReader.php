@@ -65,6 +65,8 @@ final class DefinitionReader
         }
         if (!$definition instanceof ChildDefinition && $this->defaults !== null) {
             $this->flags($definition, $this->defaults, ['public', 'autowire', 'autoconfigure']);
+            // What the file says of all is not said of this one: a synthetic service is public nevertheless.
+            $definition->setChanges([]);
         }
 
         return $this->flags($definition, $service, self::FLAGS);
@@ -111,11 +113,9 @@ final class DefinitionReader
         $attributes = [];
         foreach ($tag->attributes as $name => $attribute) {
             $value = ValueReader::typed($attribute->nodeValue);
-            $attributes[$name] = $value;
             // Symfony gives an attribute with a hyphen under both names.
-            if (strpos($name, '-') !== false) {
-                $attributes += [str_replace('-', '_', $name) => $value];
-            }
+            $attributes += [str_replace('-', '_', $name) => $value];
+            $attributes[$name] = $value;
         }
         $text = trim($tag->nodeValue);
         $name = $text !== '' ? $text : $this->document->attribute($tag, 'name');

@@ -24,7 +24,7 @@ class ServiceFileLoader extends FileLoader
         parent::__construct($locator, $env);
     }
 
-    public function load($resource, ?string $type = null): bool
+    public function load($resource, $type = null): bool
     {
         $file = $this->locator->locate($resource, null, true);
         $this->container->addResource(new FileResource($file));
@@ -35,7 +35,7 @@ class ServiceFileLoader extends FileLoader
         return true;
     }
 
-    public function supports($resource, ?string $type = null): bool
+    public function supports($resource, $type = null): bool
     {
         return is_string($resource) && ($type === 'xml' || ($type === null && substr($resource, -4) === '.xml'));
     }

@@ -133,10 +133,16 @@ final class ValueReader
         if (array_key_exists(strtolower($text), $words)) {
             return $words[strtolower($text)];
         }
-        if (preg_match('~^-?(0|[1-9]\d*)$~', $text) && (string) (int) $text === $text) {
-            return (int) $text;
+        if (preg_match('~^-?\d+$~', $text)) {
+            $isOctal = (bool) preg_match('~^-?0[0-7]+$~', $text);
+            $number = intval($text, $isOctal ? 8 : 10);
+
+            return $isOctal || (string) $number === $text ? $number : $text;
+        }
+        if (preg_match('~^0([xb])([\da-f]+)$~i', $text, $match)) {
+            return strtolower($match[1]) === 'x' ? hexdec($match[2]) : bindec($match[2]);
         }
 
-        return preg_match('~^[+-]?(\d+\.\d*|\.\d+)(e[+-]?\d+)?$~i', $text) ? (float) $text : $text;
+        return is_numeric($text) && trim($text) === $text ? (float) $text : $text;
     }
 }

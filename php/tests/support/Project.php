@@ -5,8 +5,6 @@ namespace Clank\Tests;
 /** A Symfony project in a temporary folder, with one bundle whose services.xml is read as such bundles do. */
 final class Project
 {
-    const SYMFONY = '/usr/share/php/Symfony';
-
     public $folder;
     private $services = '';
     private $config = [];
@@ -89,15 +87,12 @@ XML;
 
     private function autoloader(): string
     {
-        $symfony = self::SYMFONY;
+        $symfony = __DIR__.'/symfony.php';
         $clank = dirname(__DIR__, 2).'/autoload.php';
 
         return <<<PHP
 <?php
-require_once '$symfony/Bundle/FrameworkBundle/autoload.php';
-foreach (['Bundle/TwigBundle', 'Component/Dotenv', 'Component/Security/Core'] as \$part) {
-    require_once '$symfony/'.\$part.'/autoload.php';
-}
+require_once '$symfony';
 require_once '$clank';
 spl_autoload_register(static function (\$class) {
     \$name = strncmp(\$class, 'App\\\\', 4) === 0 ? substr(\$class, 4) : \$class;

@@ -26,7 +26,8 @@ final class WorkerProcess
             [dirname(__DIR__, 2).'/bin/worker.php', '--app='.$application],
             $options['arguments'] ?? ['--env=prod', '--no-debug']
         );
-        $environment = ['CLANK_WORKER_SOCKET' => $path, 'CLANK_WORKER_GENERATION' => '1', 'PATH' => getenv('PATH')];
+        $environment = ['CLANK_WORKER_SOCKET' => $path, 'CLANK_WORKER_GENERATION' => '1', 'PATH' => getenv('PATH')]
+            + ['CLANK_SYMFONY' => (string) getenv('CLANK_SYMFONY')];
         $this->process = proc_open($command, [
             ['file', '/dev/null', 'r'],
             ['file', $this->folder->path.'/stdout', 'w'],
