@@ -15,11 +15,14 @@ use clank_journal::sinks::{Answers, CommandOptions, CommandSink, FileOptions, Fi
 
 use crate::config::{Durability, JournalSettings, OnFull, OnPoison, Settings, SinkKind, SinkSettings};
 use crate::sinks;
+use crate::symfony::Symfony;
 
 /// The longest back-off begins here.
 const LEAST_WAIT: Duration = Duration::from_millis(100);
 /// Over how long the pace of ends is measured, in seconds.
 const PACE_SECONDS: u32 = 5;
+/// How often it is looked whether a sink has everything.
+const LOOK: Duration = Duration::from_millis(10);
 /// How long deliveries under way may take when the server stops; the backlog waits for the next start.
 const LANDING: Duration = Duration::from_secs(2);
 
@@ -42,7 +45,7 @@ impl Events {
     ///
     /// # Errors
     /// When the journal is in use, damaged, or the system refuses something; when a sink can't be.
-    pub(crate) async fn open(settings: &Settings) -> clank::Result<Option<Self>> {
+    pub(crate) async fn open(settings: &Settings, symfony: Option<&Symfony>) -> clank::Result<Option<Self>> {
         if !settings.has_journal {
             return Ok(None);
         }
@@ -52,13 +55,32 @@ impl Events {
         let origin = new_origin(settings.server.node.clone())?;
         let run = origin.run;
         let sinks = settings.sinks.iter().map(|(name, sink)| config(name, sink));
-        let sinks = sinks.collect::<clank::Result<Vec<_>>>()?;
+        let mut sinks = sinks.collect::<clank::Result<Vec<_>>>()?;
+        if let Some(symfony) = symfony {
+            sinks.push(symfony.sink(run)?);
+        }
         let dispatcher = Dispatcher::start(Arc::clone(&log) as _, directory, origin, sinks).await?;
         Ok(Some(Self { log, run, dispatcher: Arc::new(dispatcher) }))
     }
 
     pub(crate) fn access(&self) -> Access {
         Access { log: Arc::clone(&self.log), dispatcher: Arc::clone(&self.dispatcher) }
+    }
+
+    /// Waits until `sink` has all that there is, but no longer than deliveries may take.
+    pub(crate) async fn settle(&self, sink: &str) {
+        let mut looks = tokio::time::interval(LOOK);
+        let settled = async {
+            loop {
+                looks.tick().await;
+                let all = self.dispatcher.status().await;
+                if all.iter().all(|status| status.sink.as_str() != sink || status.lag_events == 0) {
+                    return;
+                }
+            }
+        };
+        // What is left waits for the next start.
+        _ = tokio::time::timeout(LANDING, settled).await;
     }
 
     /// Ends delivery; what is not delivered waits for the next start.

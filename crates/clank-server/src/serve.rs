@@ -17,7 +17,7 @@ use crate::console;
 use crate::events::Events;
 use crate::logging;
 use crate::output::Output;
-use crate::symfony::Symfony;
+use crate::symfony::{self, Symfony};
 use crate::webhook::connecting::Connecting;
 
 /// The page that is served on `/`, its script, and the client.
@@ -72,7 +72,7 @@ async fn serve_with(
     symfony: Option<&Symfony>,
 ) -> clank::Result {
     let door = Door::open(&settings.api).await?;
-    let events = Events::open(settings).await?;
+    let events = Events::open(settings, symfony).await?;
     let control = events.as_ref().and_then(|_| control(settings));
     let builder = build(settings, stdout, events.as_ref())?;
     let server = match symfony {
@@ -91,6 +91,9 @@ async fn serve_with(
     server.wait().await;
     drop(control);
     if let Some(events) = events {
+        if symfony.is_some() {
+            events.settle(symfony::SINK).await;
+        }
         events.close().await;
     }
     Ok(())

@@ -15,6 +15,7 @@
 //! - `frame`, `said`: what goes over the socket
 //! - `supervisor`, `present`: a place for a worker, and the worker in it; `life`, `process`: how one
 //!   begins and ends; `handover`: what it is told first; `reader`, `commands`: what it says
+//! - `sink`: the listeners of PHP as a durable sink of the journal
 //! - `clock`: ticks; `watch`: files; `bundle`: where the PHP is
 
 mod application;
@@ -32,6 +33,7 @@ mod queue;
 mod reader;
 mod request;
 mod said;
+mod sink;
 mod supervisor;
 mod watch;
 
@@ -39,7 +41,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use clank::{Builder, Handle, ListenerOptions};
+use clank::{Builder, Handle, ListenerOptions, RunId};
+use clank_journal::delivery::SinkConfig;
 use tokio::sync::{oneshot, watch as channel};
 
 use self::application::Application;
@@ -50,6 +53,9 @@ use self::process::Launcher;
 use self::supervisor::{Nursery, Orders, Supervisor};
 use crate::config::SymfonySettings;
 use crate::output::Output;
+
+/// The name of its listeners among the sinks of the journal.
+pub(crate) const SINK: &str = "symfony";
 
 /// The application, which runs.
 pub(crate) struct Symfony {
@@ -107,6 +113,13 @@ impl Symfony {
             .listener_with(ListenerOptions::new().inline(), application.clone())
             .other_topics(application.clone())
             .other_calls(application)
+    }
+
+    /// Its listeners as a sink of the journal, whose present run is `run`: what they have not heard
+    /// of when the server ends, they hear of after the next start.
+    pub(crate) fn sink(&self, run: RunId) -> clank::Result<SinkConfig> {
+        self.bridge.connections.be_durable();
+        sink::config(&self.bridge, run)
     }
 
     /// Lets it reach the server.

@@ -40,6 +40,8 @@ pub struct SymfonySettings {
     pub max_age: Period<0, { 365 * DAY }>,
     /// What becomes of the clients of a worker that is replaced.
     pub on_restart: OnRestart,
+    /// Whether an event of which a worker died is told again.
+    pub retry: bool,
     /// Whether any worker may serve any connection.
     pub stateless: bool,
     /// How many workers there are.
@@ -63,6 +65,7 @@ impl Default for SymfonySettings {
             max_requests: Count::of(0),
             max_age: Period::of(0),
             on_restart: OnRestart::ReplayConnected,
+            retry: false,
             stateless: false,
             workers: Count::of(1),
         }

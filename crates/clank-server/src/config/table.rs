@@ -196,12 +196,13 @@ pub const SETTINGS: &[Setting] = table! {
     "symfony.watch" => symfony.watch, "Whether, in debug mode, the application is begun anew when one of its files changes. Sockets stay open.";
     "symfony.boot_timeout" => symfony.boot_timeout, "Time in which the application has to start.";
     "symfony.timeout" => symfony.timeout, "Time that it may take over one event, publication, call or tick. Beyond it, its process is killed, and the next one goes on.";
-    "symfony.wait" => symfony.wait, "Time for which a call waits for those before it. Beyond it, it is answered with an error.";
+    "symfony.wait" => symfony.wait, "Time for which a call or a handshake waits for those before it. Beyond it, the call is answered with an error, the handshake with 503.";
     "symfony.queue" => symfony.queue, "Calls, publications and handshakes that wait for the application. Beyond it they are refused.";
     "symfony.max_memory" => symfony.max_memory, "Memory past which its process is replaced, between two requests. 0: it is not.";
     "symfony.max_requests" => symfony.max_requests, "Requests after which its process is replaced. 0: it is not.";
     "symfony.max_age" => symfony.max_age, "Age at which its process is replaced. 0: it is not.";
     "symfony.on_restart" => symfony.on_restart, "What becomes of those who are connected when the process is replaced: its listeners hear again that they are connected; or only the scalars that hung on a connection are handed over, by a process that ended in order (and where the bundle has `snapshot: true`); or they are disconnected.";
+    "symfony.retry" => symfony.retry, "With a journal: whether an opening or end of a connection is told again of which a process of the application died. If not, it becomes a dead letter of the sink `symfony`.";
     "symfony.stateless" => symfony.stateless, "Whether the application keeps nothing in memory from one request to the next. Only then can there be several workers: each knows but some of the connections.";
     "symfony.workers" => symfony.workers, "Processes that run the application. A connection stays with one.";
 
@@ -261,7 +262,7 @@ mod tests {
     #[test]
     fn a_setting_changes_its_own_field_alone() {
         // among them a value for each setting that is not its default
-        let values = "true false 7 17 9s 2KiB 77KiB 3MiB 17MiB json serve report nobody drop_events debug os evict accept whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD /ws a.example https://x.example 0123456789abcdef";
+        let values = "snapshot true false 7 17 9s 2KiB 77KiB 3MiB 17MiB json serve report nobody drop_events debug os evict accept whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD /ws a.example https://x.example 0123456789abcdef";
         let defaults = Settings::default();
         for setting in SETTINGS {
             let changed = values.split(' ').find_map(|text| {

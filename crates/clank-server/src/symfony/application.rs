@@ -34,12 +34,13 @@ impl ClientEventListener for Application {
         let json = head.json(None, seconds(std::time::SystemTime::now().into()), None);
         let say = |frame: Frame| frame.raw("connection", &json);
         let asked = bridge.ask(slot, bridge.request(Kind::Connecting, (None, ""), say));
-        Ok(match asked.ended().await {
-            Ended::Done(done) => match done.identity {
+        let wait = bridge.settings.wait.duration();
+        Ok(match tokio::time::timeout(wait, asked.ended()).await {
+            Ok(Ended::Done(done)) => match done.identity {
                 Some(user) => Admission::accept().identity(user),
                 None => Admission::accept(),
             },
-            Ended::Died(_) | Ended::Refused(_) => {
+            Ok(Ended::Died(_) | Ended::Refused(_)) | Err(_) => {
                 Admission::reject(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE)
             }
         })

@@ -11,7 +11,7 @@ use clank_core::event::Launched;
 use serde_json::value::RawValue;
 use tokio::sync::{Notify, oneshot, watch};
 
-use super::connections::Connections;
+use super::connections::{Connections, Untold};
 use super::frame::{Frame, TooLong};
 use super::queue::{Left, Queue, Reply};
 use super::request::{Ended, Kind, Request};
@@ -118,6 +118,7 @@ impl Bridge {
             Kind::Call => "call",
             Kind::Error => "error",
             Kind::Close => "close",
+            Kind::Gone => "gone",
             Kind::Tick => "tick",
             Kind::Stop => "stop",
         };
@@ -187,6 +188,11 @@ impl Bridge {
         let Request { seq, kind, connection, reply, .. } = request;
         let errors = ended.errors();
         let is_said = matches!(ended, Ended::Done(_));
+        let untold = match &ended {
+            Ended::Done(_) => None,
+            Ended::Died(why) => Some(Untold::Died(why.clone())),
+            Ended::Refused(_) => Some(Untold::Missed),
+        };
         if let (Some(id), true, false) = (connection, is_said, kind == Kind::Error) {
             errors.iter().for_each(|error| self.connections.fail(id, seq, error));
         }
@@ -196,8 +202,10 @@ impl Bridge {
             let told = usize::from(is_heard);
             errors.iter().skip(told).for_each(|error| self.report(id, error));
         }
-        if let (Kind::Close, Some(id)) = (kind, connection) {
-            self.connections.remove(id);
+        match (kind, connection) {
+            (Kind::Open, Some(id)) => self.connections.told_open(id, untold),
+            (Kind::Close, Some(id)) => self.connections.told_close(id, untold),
+            _ => {}
         }
     }
 

@@ -6,22 +6,46 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use clank::{ClientEvent, ConnectRequest, Connection, ConnectionId, Timestamp};
+use clank_core::event::ConnectionFacts;
+use clank_core::id::EventId;
 use http::HeaderMap;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use tokio::sync::Notify;
 
 /// Errors of a connection that wait to be told to the worker, to which it may have the exception.
 const FAILED: usize = 32;
 
+/// Events of which it is kept that they did not reach their listeners.
+const UNTOLD: usize = 10_000;
+
 /// All connections, by their names.
 #[derive(Default)]
-pub(super) struct Connections(Mutex<Tables>);
+pub(super) struct Connections {
+    tables: Mutex<Tables>,
+    /// Told when a connection's `open` or `close` has come to its end.
+    changed: Notify,
+}
 
 #[derive(Default)]
 struct Tables {
+    /// Events that did not reach their listeners, where a journal's sink asks for them.
+    untold: HashMap<EventId, Untold>,
+    is_durable: bool,
     /// Those that are being decided on.
     asked: HashMap<ConnectionId, Head>,
     open: HashMap<u64, Entry>,
+}
+
+/// Why an event did not reach its listeners.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Untold {
+    /// The worker died of it.
+    Died(String),
+    /// Nobody was there any more.
+    Missed,
+    /// It is a dead letter.
+    Buried,
 }
 
 /// What is known of a client from its handshake: members of a JSON object, without its braces.
@@ -29,6 +53,7 @@ struct Tables {
 pub(super) struct Head(Arc<str>);
 
 struct Entry {
+    connection_id: ConnectionId,
     head: Head,
     identity: Option<Box<str>>,
     at: f64,
@@ -36,6 +61,8 @@ struct Entry {
     known: u64,
     /// Its `open` was begun in some life.
     begun: bool,
+    /// Its `open` has come to its end.
+    is_open_told: bool,
     /// A worker died of its `open`: it is not told again.
     deadly: bool,
     /// Requests that ended in an exception of which nobody has been told, with its message.
@@ -73,12 +100,16 @@ impl Head {
 
     /// What a record knows, for a connection whose handshake was never seen.
     pub(super) fn of_connection(connection: &Connection) -> Self {
-        let facts = connection.facts();
+        Self::of_facts(connection.facts(), connection.session_id().to_string())
+    }
+
+    /// The same of a connection that is gone.
+    pub(super) fn of_facts(facts: &ConnectionFacts, session: String) -> Self {
         let remote = facts.request.remote_address;
         Self::new(&Seen {
-            id: connection.resource_id(),
-            connection_id: connection.id(),
-            session: connection.session_id().to_string(),
+            id: facts.resource_id.value(),
+            connection_id: facts.connection_id,
+            session,
             address: remote.map(|remote| remote.ip().to_string()),
             port: remote.and_then(|remote| remote.port()),
             protocol: facts.request.protocol.as_deref().unwrap_or_default(),
@@ -114,7 +145,7 @@ pub(super) fn seconds(time: Timestamp) -> f64 {
 
 impl Connections {
     fn lock(&self) -> MutexGuard<'_, Tables> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A client asks to be connected.
@@ -127,6 +158,8 @@ impl Connections {
         let mut tables = self.lock();
         tables.asked.remove(&id);
         tables.shrink();
+        drop(tables);
+        self.changed.notify_waiters();
     }
 
     /// It is connected. Returns what a worker is to be told of it.
@@ -136,11 +169,13 @@ impl Connections {
         let head = tables.asked.remove(&connection.id());
         let head = head.unwrap_or_else(|| Head::of_connection(connection));
         let entry = Entry {
+            connection_id: connection.id(),
             head,
             identity: connection.identity().map(|identity| identity.id.clone()),
             at: seconds(event.record().time),
             known: 0,
             begun: false,
+            is_open_told: false,
             deadly: false,
             failed: VecDeque::new(),
         };
@@ -197,11 +232,51 @@ impl Connections {
         self.lock().open.get(&id).map(|entry| entry.json(properties))
     }
 
-    /// It is gone, and everybody has heard.
-    pub(super) fn remove(&self, id: u64) {
+    /// Its `open` has come to its end, or was not told.
+    pub(super) fn told_open(&self, id: u64, untold: Option<Untold>) {
         let mut tables = self.lock();
-        tables.open.remove(&id);
+        let Some(entry) = tables.open.get_mut(&id) else { return };
+        entry.is_open_told = true;
+        let event = EventId::Open(entry.connection_id);
+        tables.note(event, untold);
+        drop(tables);
+        self.changed.notify_waiters();
+    }
+
+    /// Its `close` has come to its end, or was not told. It is gone.
+    pub(super) fn told_close(&self, id: u64, untold: Option<Untold>) {
+        let mut tables = self.lock();
+        if let Some(entry) = tables.open.remove(&id) {
+            tables.note(EventId::Close(entry.connection_id), untold);
+        }
         tables.shrink();
+        drop(tables);
+        self.changed.notify_waiters();
+    }
+
+    /// From now on it is kept which events did not reach their listeners.
+    pub(super) fn be_durable(&self) {
+        self.lock().is_durable = true;
+    }
+
+    /// Waits until an event of a connection of this run has come to its end; says why it was not
+    /// told, if it was not.
+    pub(super) async fn settled(&self, event: EventId, connection: &ConnectionFacts) -> Option<Untold> {
+        loop {
+            let changed = self.changed.notified();
+            {
+                let mut tables = self.lock();
+                if !tables.is_pending(event, connection) {
+                    return tables.untold.remove(&event);
+                }
+            }
+            changed.await;
+        }
+    }
+
+    /// It has become a dead letter: if it is offered again, somebody wants it told.
+    pub(super) fn bury(&self, event: EventId) {
+        self.lock().note(event, Some(Untold::Buried));
     }
 
     /// A request of it ended in an exception, which becomes an error event.
@@ -234,6 +309,22 @@ impl Connections {
 }
 
 impl Tables {
+    fn note(&mut self, event: EventId, untold: Option<Untold>) {
+        if let (Some(untold), true) = (untold, self.is_durable && self.untold.len() < UNTOLD) {
+            self.untold.insert(event, untold);
+        }
+    }
+
+    /// Whether an event is still to be told, or on its way.
+    fn is_pending(&self, event: EventId, connection: &ConnectionFacts) -> bool {
+        let entry = self.open.get(&connection.resource_id.value());
+        self.asked.contains_key(&connection.connection_id)
+            || match event {
+                EventId::Open(_) => entry.is_some_and(|entry| !entry.is_open_told),
+                _ => entry.is_some(),
+            }
+    }
+
     /// Gives back the room of those who have left.
     fn shrink(&mut self) {
         if self.asked.is_empty() && self.asked.capacity() > 64 {

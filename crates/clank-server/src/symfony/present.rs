@@ -182,7 +182,11 @@ impl<'a> Present<'a> {
     pub(super) fn next(self) -> Option<Life> {
         match self.birth {
             Birth::Born(life) => Some(*life),
-            _ => None,
+            Birth::Booting(booting) => {
+                booting.abort();
+                None
+            }
+            Birth::None => None,
         }
     }
 

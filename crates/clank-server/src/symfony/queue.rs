@@ -329,3 +329,121 @@ impl Queue {
 
 /// Makes the request by which a connection's `open` is told again.
 pub(super) type Again<'a> = &'a dyn Fn(u64) -> Option<Request>;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+    use crate::symfony::frame::Frame;
+
+    /// Nobody is told again.
+    const NOBODY: Again<'_> = &|_| None;
+
+    fn request(seq: u64, kind: Kind) -> Request {
+        let frame = Frame::new("any").value("seq", &seq).finish().unwrap();
+        Request { seq, kind, connection: None, subject: "".into(), frame, detached: None, reply: None }
+    }
+
+    fn started() -> Queue {
+        let mut queue = Queue::new();
+        queue.begin(1, request(1, Kind::Begin), Vec::new());
+        queue
+    }
+
+    /// The numbers of what is given now.
+    fn give(queue: &mut Queue) -> Vec<u64> {
+        let before = queue.given.len();
+        queue.give(&Connections::default(), Instant::now(), NOBODY);
+        queue.given.iter().skip(before).map(|request| request.seq).collect()
+    }
+
+    fn end(queue: &mut Queue, seq: u64) -> bool {
+        queue.end(seq, Instant::now()).is_ok()
+    }
+
+    #[test]
+    fn requests_are_given_in_order_and_ended_in_order() {
+        let mut queue = Queue::new();
+        queue.push(request(2, Kind::Tick), 9).ok().unwrap();
+        assert!(give(&mut queue).is_empty(), "there is no worker");
+        queue.begin(1, request(1, Kind::Begin), Vec::new());
+        queue.push(request(3, Kind::Publish), 9).ok().unwrap();
+        assert_eq!(give(&mut queue), [1, 2, 3]);
+        assert!(!end(&mut queue, 2) && !end(&mut queue, 9), "the first one runs");
+        assert!(end(&mut queue, 1) && end(&mut queue, 2) && !end(&mut queue, 2) && end(&mut queue, 3));
+        assert!(queue.is_idle() && queue.running().is_none());
+        assert_eq!((queue.counts(), queue.done()), ((0, 0), 3));
+    }
+
+    #[test]
+    fn what_a_dead_worker_had_not_begun_comes_first_for_the_next_one() {
+        let mut queue = started();
+        for (seq, kind) in [(2, Kind::Publish), (3, Kind::Tick), (4, Kind::Subscribe)] {
+            queue.push(request(seq, kind), 9).ok().unwrap();
+        }
+        let mut answer = queue.push_call(request(5, Kind::Call), 9).ok().unwrap();
+        assert_eq!(give(&mut queue), [1, 2, 3, 4, 5]);
+        assert!(end(&mut queue, 1));
+        queue.push(request(6, Kind::Close), 9).ok().unwrap();
+        let left = queue.bury(&Connections::default());
+        assert_eq!(left.running.unwrap().seq, 2);
+        assert!(left.calls.is_empty() && left.running_call.is_none());
+        assert!(answer.try_recv().is_err(), "it waits on");
+        queue.begin(2, request(7, Kind::Begin), Vec::new());
+        assert_eq!(give(&mut queue), [7, 4, 5, 6], "a tick belongs to its life");
+    }
+
+    #[test]
+    fn calls_of_a_dead_worker_are_over_whether_they_ran_or_had_been_left_open() {
+        let mut queue = started();
+        let answers = [2, 3, 4].map(|seq| queue.push_call(request(seq, Kind::Call), 9).ok().unwrap());
+        assert_eq!(give(&mut queue), [1, 2, 3, 4]);
+        assert!(end(&mut queue, 1) && end(&mut queue, 2), "the first may be answered later");
+        let left = queue.bury(&Connections::default());
+        assert_eq!((left.running.unwrap().seq, left.calls.len()), (3, 1));
+        assert!(left.running_call.is_some());
+        assert_eq!(queue.counts(), (1, 1), "the last one waits");
+        drop(answers);
+    }
+
+    #[test]
+    fn a_call_that_nobody_waits_for_is_not_begun() {
+        let mut queue = Queue::new();
+        let _answers = [2, 3].map(|seq| queue.push_call(request(seq, Kind::Call), 9).ok().unwrap());
+        assert!(queue.withdraw(2, false), "it waits");
+        assert!(!queue.withdraw(2, false));
+        queue.begin(1, request(1, Kind::Begin), Vec::new());
+        assert_eq!(give(&mut queue), [1, 3]);
+        assert!(!queue.withdraw(3, false), "it is given");
+        assert!(!queue.withdraw(3, true) && queue.answer(3).is_none(), "its caller has gone");
+        assert!(end(&mut queue, 1) && end(&mut queue, 3));
+        assert_eq!(queue.counts(), (0, 0));
+    }
+
+    #[test]
+    fn only_what_is_optional_is_refused_and_no_more_is_given_than_fits() {
+        let mut queue = started();
+        let pushed = (2..100).filter(|seq| queue.push(request(*seq, Kind::Publish), 40).is_ok()).count();
+        assert_eq!(pushed, 40 + 1);
+        assert!(queue.push(request(100, Kind::Close), 40).is_ok());
+        assert_eq!(give(&mut queue).len(), AHEAD);
+        assert!(queue.push(request(101, Kind::Publish), 40).is_err(), "who is given still waits");
+        (1..=10).for_each(|seq| assert!(end(&mut queue, seq)));
+        assert!(queue.push(request(102, Kind::Publish), 40).is_ok());
+        assert_eq!(give(&mut queue).len(), 10);
+    }
+
+    #[test]
+    fn before_its_end_a_worker_is_given_nothing_but_that() {
+        let mut queue = started();
+        queue.push(request(2, Kind::Close), 9).ok().unwrap();
+        queue.set_flow(Flow::Nothing);
+        assert!(give(&mut queue).is_empty());
+        queue.set_flow(Flow::First);
+        queue.push_first(request(3, Kind::Stop));
+        assert_eq!(give(&mut queue), [1, 3]);
+        queue.bury(&Connections::default());
+        assert_eq!(queue.close().len(), 1);
+        assert!(queue.push(request(4, Kind::Close), 9).is_err(), "there will be no worker");
+    }
+}

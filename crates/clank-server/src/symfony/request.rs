@@ -21,6 +21,8 @@ pub(super) enum Kind {
     Call,
     Error,
     Close,
+    /// An event of a connection that is gone.
+    Gone,
     Tick,
     Stop,
 }
@@ -37,6 +39,7 @@ impl Kind {
             Self::Call => "a call of",
             Self::Error => "clank.client.error",
             Self::Close => "clank.client.disconnected",
+            Self::Gone => "an event of a connection that is gone,",
             Self::Tick => "a tick of",
             Self::Stop => "its end",
         }
