@@ -74,28 +74,6 @@ const NEEDS: &[Need] = &[
         },
     },
     Need {
-        what: "Symfony (applications of PHP that the server runs)",
-        packages: &[
-            "php-mbstring",
-            "php-sqlite3",
-            "php-symfony-dotenv",
-            "php-symfony-framework-bundle",
-            "php-symfony-security-core",
-            "php-symfony-twig-bundle",
-            "php-symfony-yaml",
-            "php-xml",
-        ],
-        present: || {
-            let parts = [
-                "Bundle/FrameworkBundle",
-                "Bundle/TwigBundle",
-                "Component/Dotenv",
-                "Component/Security/Core",
-            ];
-            parts.iter().all(|part| Path::new("/usr/share/php/Symfony").join(part).exists())
-        },
-    },
-    Need {
         what: "Python 3 with venv (Autobahn|Testsuite, an example that receives webhooks)",
         packages: "python3 python3-venv",
         present: || succeeds("python3", &["-c", "import venv, ensurepip"]),

@@ -146,6 +146,7 @@ fn what_was_not_begun_is_done_by_the_next_worker_in_its_order() {
     let mut peers: Vec<Peer> = (0..8).map(|_| server.client()).collect();
     let (first, others) = peers.split_first_mut().unwrap();
     first.send(json!([2, "x", "do/it", ["sleeps"]]).to_string());
+    server.wait_for("call", 1);
     first.send(json!([2, "y", "do/it", ["after"]]).to_string());
     for (number, peer) in others.iter_mut().enumerate() {
         peer.subscribe("handled");

@@ -138,11 +138,12 @@ impl TopicHandler for Application {
         });
         let slot = self.slot(id);
         let is_behind = slot.queue().is_behind();
-        let asked = self.0.ask(slot, request);
-        // The worker keeps the order, so that the client's next message need not wait for the end of
-        // this one: what came in a burst goes out in one. A worker that is behind holds up its clients.
-        if is_behind {
-            settle(&asked.ended().await)?;
+        match request {
+            // The worker keeps the order, so that the client's next message need not wait for the end
+            // of this one: what came in a burst goes out in one.
+            Ok(request) if !is_behind => self.0.post(slot, request),
+            // A worker that is behind holds up its clients.
+            request => settle(&self.0.ask(slot, request).ended().await)?,
         }
         // What goes out is what the handler broadcasts.
         Ok(Forward::Nothing)

@@ -130,18 +130,21 @@ impl Bridge {
     pub(super) fn ask(&self, slot: &Slot, request: Result<Request, TooLong>) -> Asked {
         let (reply, ended) = oneshot::channel();
         match request {
-            Ok(request) => {
-                let request = Request { reply: Some(reply), ..request };
-                let pushed = slot.queue().push(request, self.settings.queue.count());
-                match pushed {
-                    Ok(()) => slot.wake.notify_one(),
-                    Err(refused) => self.complete(*refused, Ended::Refused(TOO_MANY)),
-                }
-            }
+            Ok(request) => self.post(slot, Request { reply: Some(reply), ..request }),
             // Nobody else can have ended it.
             Err(TooLong) => _ = reply.send(Ended::Refused(TOO_LONG)),
         }
         Asked(ended)
+    }
+
+    /// Has a worker do something. If nobody waits for the end of it, what goes wrong is reported for
+    /// its connection.
+    pub(super) fn post(&self, slot: &Slot, request: Request) {
+        let pushed = slot.queue().push(request, self.settings.queue.count());
+        match pushed {
+            Ok(()) => slot.wake.notify_one(),
+            Err(refused) => self.complete(*refused, Ended::Refused(TOO_MANY)),
+        }
     }
 
     /// What the worker of `slot` is to be sent now.

@@ -250,6 +250,8 @@ impl<'a> Present<'a> {
             self.slot.wake.notify_one();
             let told = async {
                 tokio::select! {
+                    // What it said at its end is read before the end.
+                    biased;
                     ended = &mut ended => ended.ok(),
                     words = self.reader.ended() => {
                         self.has_said_all = Some(words);
