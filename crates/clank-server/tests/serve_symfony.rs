@@ -4,11 +4,13 @@
 mod serve_support;
 mod symfony_support;
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 
-use serve_support::peer::Peer;
+use serve_support::peer::{HANDSHAKE, Peer};
 use serve_support::{Program, eventually, until};
-use symfony_support::project::{LISTENER, block, project};
+use symfony_support::project::{LISTENER, PAGE_OF_A_SESSION, SESSIONS, block, project};
 use symfony_support::{Folder, server};
 
 const PROD: [(&str, &str); 2] = [("CLANK_SYMFONY_ENV", "prod"), ("CLANK_SYMFONY_DEBUG", "false")];
@@ -86,6 +88,39 @@ fn topics_and_procedures_of_the_application_are_served() {
     assert_eq!(one.json(), json!([8, "acme/channel", "2 has left, 1 stay"]));
     one.leave();
     assert_eq!(end(program).len(), 4);
+}
+
+#[test]
+fn a_visitors_session_is_read_and_its_user_is_the_identity() {
+    let app = project(SESSIONS);
+    app.write("page.php", PAGE_OF_A_SESSION);
+    std::fs::create_dir(app.0.join("sessions")).unwrap();
+    for (id, user) in [("visitor", ""), ("member", "alice")] {
+        let page = Command::new("php").arg(app.0.join("page.php")).args([id, user]).output().unwrap();
+        assert!(page.status.success() && page.stdout.is_empty(), "{page:?}");
+    }
+    let program = start(&app, &[("CLANK_EVENTS_CONSOLE", "json")]);
+    let cases =
+        [("member", "red", "alice"), ("visitor", "red", ""), ("forged", "none", ""), ("", "none", "")];
+    for (number, (cookie, colour, user)) in cases.into_iter().enumerate() {
+        let handshake = format!("Cookie: PHPSESSID={cookie}\r\n\r\n");
+        let mut peer =
+            Peer::upgraded(program.address, &HANDSHAKE.replace("\r\n\r\n", &format!("\r\n{handshake}")));
+        peer = peer.welcomed();
+        peer.send(json!([2, "x", "sample/visitor", []]).to_string());
+        assert_eq!(peer.json(), json!([3, "x", [colour]]), "{cookie}");
+        let record = eventually("its record", || {
+            let records =
+                program.lines().into_iter().filter_map(|line| serde_json::from_str::<Value>(&line).ok());
+            records.filter(|record| record["type"] == "clank.client.connected").nth(number)
+        });
+        assert_eq!(record["identity"]["id"].as_str().unwrap_or_default(), user, "{record}");
+        assert!(!record.to_string().contains("PHPSESSID"), "a cookie is in no record");
+        peer.leave();
+    }
+    end(program);
+    let files: Vec<_> = std::fs::read_dir(app.0.join("sessions")).unwrap().collect();
+    assert_eq!(files.len(), 2, "none was made");
 }
 
 #[test]

@@ -27,6 +27,36 @@ pub fn project(config: &str) -> Folder {
     app
 }
 
+/// A page of the application: it writes a session as Symfony does.
+pub const PAGE_OF_A_SESSION: &str = r#"<?php
+namespace Acme\HelloBundle;
+
+use Symfony\Component\HttpFoundation\Session;
+use Symfony\Component\Security\Core\Authentication\Token\UsernamePasswordToken;
+use Symfony\Component\Security\Core\User\InMemoryUser;
+
+require __DIR__.'/autoload.php';
+list(, $id, $user) = $argv;
+$handler = new Session\Storage\Handler\NativeFileSessionHandler(__DIR__.'/sessions');
+$options = ['use_cookies' => 0, 'use_strict_mode' => 0, 'cache_limiter' => ''];
+$session = new Session\Session(new Session\Storage\NativeSessionStorage($options, $handler));
+$session->setId($id);
+$session->set('colour', 'red');
+if ($user !== '') {
+    $session->set('_security_main', serialize(new UsernamePasswordToken(new InMemoryUser($user, ''), 'main', [])));
+}
+$session->save();
+"#;
+
+/// The settings of its sessions.
+pub const SESSIONS: &str = r"
+    session_handler: session.files
+services:
+    session.files:
+        class: Symfony\Component\HttpFoundation\Session\Storage\Handler\NativeFileSessionHandler
+        arguments: ['%kernel.project_dir%/sessions']
+";
+
 fn services() -> String {
     let page = block("xml");
     format!(
@@ -54,7 +84,7 @@ clank:
 ";
 
 const AUTOLOAD: &str = r#"<?php
-foreach (['Bundle/FrameworkBundle', 'Component/Dotenv'] as $part) {
+foreach (['Bundle/FrameworkBundle', 'Component/Dotenv', 'Component/Security/Core'] as $part) {
     require_once '/usr/share/php/Symfony/'.$part.'/autoload.php';
 }
 spl_autoload_register(static function ($class) {
@@ -142,6 +172,11 @@ class Acme implements TopicInterface, PeriodicInterface
         $conn->name = $params[0];
 
         return ['named' => $params[0]];
+    }
+
+    public function visitor(Conn $conn, $params)
+    {
+        return [$conn->Session->get('colour', 'none')];
     }
 
     public function fail(Conn $conn, $params)
