@@ -132,7 +132,11 @@ impl Bridge {
         match request {
             Ok(request) => {
                 let request = Request { reply: Some(reply), ..request };
-                let pushed = slot.queue().push(request, self.settings.queue.count());
+                let (pushed, given_up) = {
+                    let mut queue = slot.queue();
+                    (queue.push(request, self.settings.queue.count()), queue.thin_out(&self.connections))
+                };
+                given_up.into_iter().for_each(|request| self.complete(request, Ended::Refused(TOO_MANY)));
                 match pushed {
                     Ok(()) => slot.wake.notify_one(),
                     Err(refused) => self.complete(*refused, Ended::Refused(TOO_MANY)),
