@@ -133,6 +133,25 @@ fn a_reload_that_fails_changes_nothing_but_the_log() {
 }
 
 #[test]
+fn an_order_to_begin_anew_that_comes_while_a_worker_starts_is_followed() {
+    let mut server = Scripted::start(&[]);
+    let (mut one, mut two) = (server.client(), server.client());
+    server.app.write(
+        "boot.php",
+        "<?php touch($app.'/boots'); while (is_file($app.'/wait')) { rest(0.001); clearstatcache(); }",
+    );
+    server.app.write("wait", "");
+    carry_out(&mut one, "exit");
+    until("it starts", || server.app.0.join("boots").exists());
+    server.program.signal("HUP");
+    std::fs::remove_file(server.app.0.join("wait")).unwrap();
+    eventually("the third life", || (generation(&mut two) == 3).then_some(()));
+    one.leave();
+    two.leave();
+    server.end();
+}
+
+#[test]
 fn a_worker_that_has_done_its_requests_is_replaced() {
     let mut server =
         Scripted::start(&[("CLANK_SYMFONY_MAX_REQUESTS", "10"), ("CLANK_SYMFONY_TIMEOUT", "100ms")]);

@@ -140,7 +140,11 @@ impl Bridge {
     /// Has a worker do something. If nobody waits for the end of it, what goes wrong is reported for
     /// its connection.
     pub(super) fn post(&self, slot: &Slot, request: Request) {
-        let pushed = slot.queue().push(request, self.settings.queue.count());
+        let (pushed, given_up) = {
+            let mut queue = slot.queue();
+            (queue.push(request, self.settings.queue.count()), queue.thin_out(&self.connections))
+        };
+        given_up.into_iter().for_each(|request| self.complete(request, Ended::Refused(TOO_MANY)));
         match pushed {
             Ok(()) => slot.wake.notify_one(),
             Err(refused) => self.complete(*refused, Ended::Refused(TOO_MANY)),

@@ -1,6 +1,6 @@
 //! The directory of a server's workers: their sockets, and the bundle where it is the program's own.
 
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,8 @@ const SHORT: usize = 80;
 pub(super) struct Directory {
     path: PathBuf,
     worker: PathBuf,
+    /// Whoever clears away what is old passes over a directory that is locked.
+    _lock: File,
 }
 
 impl Directory {
@@ -25,7 +27,9 @@ impl Directory {
     /// When the system refuses it.
     pub(super) fn make(bundle: Option<&Path>) -> io::Result<Self> {
         let path = make_private(&std::env::temp_dir())?;
-        let mut directory = Self { worker: PathBuf::new(), path };
+        let lock = File::open(&path)?;
+        lock.lock_shared()?;
+        let mut directory = Self { worker: PathBuf::new(), path, _lock: lock };
         directory.worker = match bundle {
             Some(bundle) => std::path::absolute(bundle)?.join(WORKER),
             None => directory.unpack()?.join(WORKER),

@@ -20,6 +20,8 @@ pub(super) struct Life {
     pub frames: Frames<OwnedReadHalf>,
     pub writer: OwnedWriteHalf,
     pub born: Instant,
+    /// How often workers had been told to begin anew when it was started.
+    pub reloads: u64,
 }
 
 /// Starts an application.
@@ -31,6 +33,7 @@ pub(super) async fn boot(
     launcher: &Launcher,
     directory: &Directory,
     (slot, generation): (usize, u64),
+    reloads: u64,
 ) -> Result<Life, String> {
     let socket = directory.socket(slot, generation);
     let listener = UnixListener::bind(&socket).map_err(|error| format!("{}: {error}", socket.display()))?;
@@ -52,7 +55,15 @@ pub(super) async fn boot(
                 symfony,
                 "the application has started"
             );
-            Ok(Life { generation, hello: hello.into(), process, frames, writer, born: Instant::now() })
+            Ok(Life {
+                generation,
+                hello: hello.into(),
+                process,
+                frames,
+                writer,
+                born: Instant::now(),
+                reloads,
+            })
         }
         Ok(Err(NotIntroduced::Refused(why))) => Err(why),
         Ok(Err(NotIntroduced::Silent(why))) => {

@@ -44,6 +44,8 @@ pub(super) struct Present<'a> {
     orders: watch::Receiver<Orders>,
     watch: Watch,
     birth: Birth,
+    /// The orders to begin anew that it has followed.
+    reloads: u64,
     has_said_all: Option<Words>,
 }
 
@@ -74,7 +76,7 @@ impl<'a> Present<'a> {
         life: Life,
         orders: watch::Receiver<Orders>,
     ) -> Self {
-        let Life { generation, hello, process, frames, writer, born } = life;
+        let Life { generation, hello, process, frames, writer, born, reloads } = life;
         slot.set_hello(&hello);
         Self {
             nursery,
@@ -89,6 +91,7 @@ impl<'a> Present<'a> {
             orders,
             watch: Watch::default(),
             birth: Birth::None,
+            reloads,
             has_said_all: None,
         }
     }
@@ -126,8 +129,9 @@ impl<'a> Present<'a> {
         let mut looks = interval(period);
         let mut failures = 0;
         let mut not_before = Instant::now();
-        let mut reloads = self.orders.borrow().reloads;
         let mut is_wanted = false;
+        // What was ordered while it was started is news to it.
+        self.orders.mark_changed();
         loop {
             let is_idle = self.slot.queue().is_idle();
             if is_idle && matches!(self.birth, Birth::Born(_)) {
@@ -135,7 +139,8 @@ impl<'a> Present<'a> {
             }
             if is_wanted && matches!(self.birth, Birth::None) && not_before <= Instant::now() {
                 is_wanted = false;
-                let birth = Arc::clone(self.nursery).boot(self.slot.number, name());
+                self.reloads = self.orders.borrow().reloads;
+                let birth = Arc::clone(self.nursery).boot(self.slot.number, name(), self.reloads);
                 self.birth = Birth::Booting(tokio::spawn(birth));
             }
             tokio::select! {
@@ -165,8 +170,7 @@ impl<'a> Present<'a> {
                         self.end_in_order().await;
                         return Ending::Stopped;
                     }
-                    is_wanted |= orders.reloads != reloads;
-                    reloads = orders.reloads;
+                    is_wanted |= orders.reloads != self.reloads;
                 }
                 _ = looks.tick() => {
                     if let Some(why) = self.overdue() {

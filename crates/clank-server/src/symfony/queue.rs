@@ -20,6 +20,9 @@ const AHEAD_BYTES: usize = 1 << 20;
 /// Bytes of what may be refused that wait.
 const WAITING_BYTES: usize = 64 << 20;
 
+/// Requests that may wait before it is asked who still waits for them.
+const CROWD: usize = 10_000;
+
 /// What a call is answered.
 pub(super) type Reply = Result<Answer, RpcError>;
 
@@ -38,6 +41,8 @@ pub(super) struct Queue {
     calls: HashMap<u64, OpenCall>,
     /// How many of what waits may be refused, and their bytes.
     optional: (usize, usize),
+    /// So many requests are a crowd.
+    crowd: usize,
     flow: Flow,
     /// There will be no further worker.
     is_closed: bool,
@@ -95,6 +100,7 @@ impl Queue {
             running_since: None,
             calls: HashMap::new(),
             optional: (0, 0),
+            crowd: CROWD,
             flow: Flow::Nothing,
             is_closed: false,
             generation: 0,
@@ -117,6 +123,25 @@ impl Queue {
         }
         self.waiting.push_back(request);
         Ok(())
+    }
+
+    /// Takes out what nobody waits for any longer, if very many wait: connections whose handlers were
+    /// given up, while no worker came. What the worker has to know stays.
+    pub(super) fn thin_out(&mut self, connections: &Connections) -> Vec<Request> {
+        if self.waiting.len() < self.crowd {
+            return Vec::new();
+        }
+        let generation = self.generation;
+        let is_waited_for = |request: &Request| {
+            let is_known = |id| generation > 0 && connections.is_known(id, generation);
+            let is_given_up = request.reply.as_ref().is_some_and(oneshot::Sender::is_closed);
+            request.kind.is_optional() || !is_given_up || request.connection.is_none_or(is_known)
+        };
+        let waiting = std::mem::take(&mut self.waiting);
+        let (stay, go): (Vec<_>, Vec<_>) = waiting.into_iter().partition(is_waited_for);
+        self.waiting = stay.into();
+        self.crowd = CROWD.max(2 * self.waiting.len());
+        go
     }
 
     /// Puts a call there, as [`push`](Self::push) does.
@@ -431,6 +456,27 @@ mod tests {
         (1..=10).for_each(|seq| assert!(end(&mut queue, seq)));
         assert!(queue.push(request(102, Kind::Publish), 40).is_ok());
         assert_eq!(give(&mut queue).len(), 10);
+    }
+
+    #[test]
+    fn of_a_crowd_those_go_whom_nobody_waits_for() {
+        let mut queue = Queue::new();
+        let mut replies = Vec::new();
+        for seq in 0..CROWD as u64 {
+            let (reply, asked) = oneshot::channel();
+            let connection = Some(seq);
+            let open = Request { connection, reply: Some(reply), ..request(seq, Kind::Open) };
+            queue.push(open, 9).ok().unwrap();
+            match seq % 2 {
+                0 => replies.push(asked),
+                _ => drop(asked),
+            }
+            assert_eq!(
+                queue.thin_out(&Connections::default()).len(),
+                if seq + 1 < CROWD as u64 { 0 } else { CROWD / 2 }
+            );
+        }
+        assert_eq!(queue.counts(), (CROWD / 2, 0));
     }
 
     #[test]

@@ -41,8 +41,14 @@ pub(super) struct Supervisor {
 }
 
 impl Nursery {
-    pub(super) async fn boot(self: Arc<Self>, slot: usize, generation: u64) -> Result<Life, String> {
-        boot(&self.bridge.settings, &self.launcher, &self.directory, (slot, generation)).await
+    /// Starts a worker, when workers have been told so often to begin anew.
+    pub(super) async fn boot(
+        self: Arc<Self>,
+        slot: usize,
+        generation: u64,
+        reloads: u64,
+    ) -> Result<Life, String> {
+        boot(&self.bridge.settings, &self.launcher, &self.directory, (slot, generation), reloads).await
     }
 }
 
@@ -56,7 +62,7 @@ impl Supervisor {
         number: usize,
         orders: watch::Receiver<Orders>,
     ) -> Result<(Self, Life), String> {
-        let life = Arc::clone(&nursery).boot(number, 1).await?;
+        let life = Arc::clone(&nursery).boot(number, 1, 0).await?;
         Ok((Self { nursery, number, generation: 1, orders, failures: 0 }, life))
     }
 
@@ -106,9 +112,11 @@ impl Supervisor {
             let pause = pause(self.failures);
             let (nursery, number, generation) =
                 (Arc::clone(&self.nursery), self.number, self.next_generation());
+            let orders = self.orders.clone();
             let birth = async move {
                 tokio::time::sleep_until((Instant::now() + pause).into()).await;
-                nursery.boot(number, generation).await
+                let reloads = orders.borrow().reloads;
+                nursery.boot(number, generation, reloads).await
             };
             let born = tokio::select! {
                 born = birth => born,

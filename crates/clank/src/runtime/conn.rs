@@ -436,6 +436,12 @@ impl Conn {
         self.tell(Change::Error(Box::new(Failure { kind, message: message.into(), survived })), cx);
     }
 
+    /// The application says that something went wrong.
+    pub(crate) fn on_report(&mut self, message: &str, cx: &mut Cx) {
+        self.fail(ErrorKind::HandlerFailed, message, cx);
+        self.go_on(cx);
+    }
+
     /// Tells listeners of application code that failed.
     pub(super) fn fail_for(&mut self, failed: Failed, who: Who, cx: &mut Cx) {
         if let Some((kind, message)) = failed.describe(who) {

@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clank_core::cause::{Cause, ErrorKind};
+use clank_core::cause::Cause;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll};
 
@@ -294,12 +294,7 @@ impl Worker {
                     conn.close(Ending::new(Cause::ServerClosed, &reason).code(code), cx);
                 });
             }
-            Command::Report { token, message } => {
-                self.with(token, |conn, cx| {
-                    conn.fail(ErrorKind::HandlerFailed, &message, cx);
-                    conn.go_on(cx);
-                });
-            }
+            Command::Report { token, message } => self.with(token, |conn, cx| conn.on_report(&message, cx)),
             Command::Wake(token) => {
                 self.with(token, |conn, _| conn.on_woken());
                 self.drive(token, Ready { readable: true, writable: true, ended: false, woken: true });
