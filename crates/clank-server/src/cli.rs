@@ -75,7 +75,7 @@ pub struct Options {
     /// Port to listen on; 0 takes a free one.
     #[arg(long, value_name = "PORT")]
     port: Option<String>,
-    /// Directory of a Symfony application to run.
+    /// Symfony application to run: its directory, or a PHP file that returns its kernel.
     #[arg(long, value_name = "APP")]
     symfony: Option<String>,
     /// What standard output is told of lifecycle events: text, json or off.

@@ -75,10 +75,9 @@ impl Symfony {
         stdout: &Arc<Output>,
     ) -> clank::Result<Option<Self>> {
         let Some(app) = settings.app.path() else { return Ok(None) };
-        let app =
-            app.canonicalize().ok().filter(|app| app.is_dir()).ok_or_else(|| {
-                clank::Error::new(format!("symfony.app: {} is no directory", app.display()))
-            })?;
+        let app = app
+            .canonicalize()
+            .map_err(|error| clank::Error::new(format!("symfony.app: {}: {error}", app.display())))?;
         let directory = Directory::make(settings.bundle.path())?;
         let bridge = Arc::new(Bridge::new(settings.clone()));
         let (orders, ordered) = channel::channel(Orders::default());

@@ -255,7 +255,7 @@ fn what_is_wrong_with_the_settings_is_said() {
     let said = fails(&app, &[("CLANK_SYMFONY_PHP", "no-such-php")]);
     assert!(said.contains("symfony.php names the program") || said.contains("no-such-php"), "{said}");
     let said = fails(&app, &[("CLANK_SYMFONY_APP", "/no/such/app")]);
-    assert!(said.contains("symfony.app: /no/such/app is no directory"), "{said}");
+    assert!(said.contains("symfony.app: /no/such/app: No such file or directory"), "{said}");
     let said = fails(&app, &[("CLANK_SYMFONY_WORKERS", "2")]);
     assert!(said.contains("symfony.stateless = true"), "{said}");
     let said = fails(&app, &[("CLANK_LIMITS_LISTENER", "1s")]);

@@ -12,7 +12,7 @@ const DAY: u64 = 24 * HOUR;
 /// `[symfony]`: an application of PHP that the server runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SymfonySettings {
-    /// The application's directory; none: the server runs no application.
+    /// The application's directory, or the file of its kernel; none: the server runs no application.
     pub app: OptionalPath,
     /// The program that runs PHP.
     pub php: Text,

@@ -188,7 +188,7 @@ pub const SETTINGS: &[Setting] = table! {
     "api.timeout" => api.timeout, "Time that a request may take. Beyond it: 408 for one that is not yet there, 504 for one whose call is not answered.";
     "api.connections" => api.connections, "Connections to the API, and requests that change something under way. Beyond the former: 503; beyond the latter: 429.";
 
-    "symfony.app" => symfony.app, "The application's directory. `\"\"`: there is none. With one, host and port are those of its `clank: web_socket_server` where they are not given here, and the console is off unless asked for: the application's listeners have it.";
+    "symfony.app" => symfony.app, "The application: its directory, or a PHP file that returns its kernel. `\"\"`: there is none. With one, host and port are those of its `clank: web_socket_server` where they are not given here, and the console is off unless asked for: the application's listeners have it.";
     "symfony.php" => symfony.php, "The program that runs PHP: a path, or a name that is looked for.";
     "symfony.bundle" => symfony.bundle, "The directory of the bundle. `\"\"`: the one that comes with the program.";
     "symfony.env" => symfony.env, "The environment that it runs in, such as `prod`. `\"\"`: what the application itself says.";

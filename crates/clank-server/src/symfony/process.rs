@@ -78,7 +78,7 @@ impl Launcher {
         };
         command
             .args(&self.arguments)
-            .current_dir(&self.app)
+            .current_dir(if self.app.is_dir() { &self.app } else { self.app.parent().unwrap_or(&self.app) })
             .env("CLANK_WORKER_SOCKET", socket)
             .env("CLANK_WORKER_GENERATION", generation.to_string())
             .stdin(Stdio::null())
@@ -97,7 +97,7 @@ impl Launcher {
         if let Some(from) = child.stderr.take() {
             let last = Arc::clone(&last);
             pipes.push(tokio::spawn(read(from, move |line| {
-                tracing::warn!(line = line.escape_debug().to_string(), "the application says");
+                tracing::warn!("the application says: {}", line.replace(char::is_control, "\u{fffd}"));
                 last.keep(line);
             })));
         }
