@@ -44,10 +44,17 @@ pub(crate) struct Appender {
     length: u64,
     /// How much of it was synced.
     durable: u64,
+    /// Up to here there is something on the disk, be it zeros.
+    cleared: u64,
     health: Health,
     /// The headers of segments that were begun, until somebody takes them.
     begun: Vec<SegmentHeader>,
 }
+
+/// So many bytes are written with zeros at a time, ahead of the records. Space that a file has but that
+/// was never written costs a change of the file's own block with every batch, and so a second write for
+/// each sync.
+const AHEAD: u64 = 1 << 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Health {
@@ -82,6 +89,7 @@ impl Appender {
             place.disk.sync_directory(named)?;
         }
         let mut appender = Self::new(place, 1, output, SEGMENT_HEADER as u64);
+        appender.cleared = appender.length;
         appender.begun.push(header);
         Ok(appender)
     }
@@ -113,6 +121,8 @@ impl Appender {
             output,
             length,
             durable,
+            // A file that was there before has no space beyond its end.
+            cleared: u64::MAX,
             health: Health::Good,
             begun: Vec::new(),
         }
@@ -157,6 +167,7 @@ impl Appender {
 
     fn write(&mut self, batch: &[u8]) -> Result<u64, NotWritten> {
         let offset = self.length;
+        self.clear(offset + batch.len() as u64);
         if let Err(error) = write_all(&*self.output, batch, offset) {
             // what came of it must go: the next batch may be shorter than what was written of this one
             let is_cut = self.output.truncate(offset).is_ok();
@@ -172,6 +183,18 @@ impl Appender {
             return Err(NotWritten::Failed);
         }
         Ok(offset)
+    }
+
+    /// Sees to it that the space up to `end` has been written before.
+    fn clear(&mut self, end: u64) {
+        if self.durability != Durability::Fsync || end <= self.cleared || end > self.space {
+            return;
+        }
+        let from = self.cleared;
+        self.cleared = (end + AHEAD).min(self.space);
+        let zeros = vec![0; (self.cleared - from) as usize];
+        // A disk that refuses it will refuse the batch too.
+        let _ = write_all(&*self.output, &zeros, from);
     }
 
     /// Makes durable what was written. After a failure the segment is written no more.
@@ -239,6 +262,7 @@ impl Appender {
         self.number = number;
         self.length = SEGMENT_HEADER as u64;
         self.durable = if self.durability == Durability::Memory { 0 } else { self.length };
+        self.cleared = self.length;
         self.health = Health::Good;
         self.begun.push(header);
         Ok(())
