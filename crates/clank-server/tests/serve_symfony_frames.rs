@@ -23,11 +23,8 @@ fn plain(frame: &Value) -> Value {
 #[test]
 fn a_worker_is_told_what_clients_do_in_its_order() {
     let mut server = Scripted::start(&[]);
-    let handshake = HANDSHAKE.replacen("GET / ", "GET /?room=1 ", 1).replacen(
-        "\r\n\r\n",
-        "\r\nCookie: PHPSESSID=5ecret\r\nOrigin: http://clank.test\r\n\r\n",
-        1,
-    );
+    let headers = "\r\nCookie: PHPSESSID=5ecret\r\nOrigin: http://clank.test\r\n\r\n";
+    let handshake = HANDSHAKE.replacen("GET / ", "GET /?room=1 ", 1).replacen("\r\n\r\n", headers, 1);
     let mut peer = Peer::upgraded(server.program.address, &handshake).welcomed();
     let port = peer.stream.local_addr().unwrap().port();
     peer.subscribe("handled/a");
@@ -47,40 +44,37 @@ fn a_worker_is_told_what_clients_do_in_its_order() {
     let connection = &frames[1]["connection"];
     let ops: Vec<&str> = frames.iter().map(|frame| frame["op"].as_str().unwrap()).collect();
     assert_eq!(ops, ["begin", "open", "subscribe", "subscribe", "publish", "call", "unsubscribe", "close"]);
-    assert_eq!(
-        plain(&frames[0]),
-        json!({"op": "begin", "address": format!("ws://{}", server.program.address), "previous": null})
-    );
     assert_eq!(frames[0]["generation"], 1);
-    let known = |name: &str| connection[name].clone();
-    assert_eq!(
-        [known("id"), known("session"), known("address"), known("port"), known("protocol")],
-        [json!(1), json!(session), json!("127.0.0.1"), json!(port), json!("wamp")]
-    );
-    assert_eq!(
-        [known("path"), known("query"), known("identity")],
-        [json!("/"), json!("room=1"), Value::Null]
-    );
     let headers = connection["headers"].as_array().unwrap();
     assert!(headers.contains(&json!(["cookie", "PHPSESSID=5ecret"])), "{headers:?}");
-    let subscribe = |topic: &str| json!({"op": "subscribe", "id": 1, "topic": topic});
-    assert_eq!([plain(&frames[2]), plain(&frames[3])], [subscribe("handled/a"), subscribe("other")]);
-    assert_eq!(
-        plain(&frames[4]),
-        json!({"op": "publish", "id": 1, "topic": "handled/a", "event": {"n": 1}, "exclude": [], "eligible": null})
-    );
-    assert_eq!(
-        plain(&frames[5]),
-        json!({"op": "call", "id": 1, "procedure": "do/echo", "params": {"a": [1.5, "é"]}})
-    );
-    assert_eq!(
-        plain(&frames[6]),
-        json!({"op": "unsubscribe", "id": 1, "topic": "handled/a", "closing": false})
-    );
-    assert_eq!(
-        plain(&frames[7]),
-        json!({"op": "close", "id": 1, "cause": "client_closed", "code": 4000, "reason": "that is all"})
-    );
+    for (name, value) in [
+        ("id", json!(1)),
+        ("session", json!(session)),
+        ("address", json!("127.0.0.1")),
+        ("port", json!(port)),
+        ("protocol", json!("wamp")),
+        ("path", json!("/")),
+        ("query", json!("room=1")),
+        ("identity", Value::Null),
+    ] {
+        assert_eq!(connection[name], value, "{name}");
+    }
+    let begin =
+        json!({"op": "begin", "address": format!("ws://{}", server.program.address), "previous": null});
+    for (number, said) in [
+        (0, begin),
+        (2, json!({"op": "subscribe", "id": 1, "topic": "handled/a"})),
+        (3, json!({"op": "subscribe", "id": 1, "topic": "other"})),
+        (
+            4,
+            json!({"op": "publish", "id": 1, "topic": "handled/a", "event": {"n": 1}, "exclude": [], "eligible": null}),
+        ),
+        (5, json!({"op": "call", "id": 1, "procedure": "do/echo", "params": {"a": [1.5, "é"]}})),
+        (6, json!({"op": "unsubscribe", "id": 1, "topic": "handled/a", "closing": false})),
+        (7, json!({"op": "close", "id": 1, "cause": "client_closed", "code": 4000, "reason": "that is all"})),
+    ] {
+        assert_eq!(plain(&frames[number]), said);
+    }
     let log = server.program.log();
     assert!(!log.contains("5ecret"), "what a client is known by is for the worker alone: {log}");
     let lines = server.end();

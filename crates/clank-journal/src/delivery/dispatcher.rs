@@ -294,14 +294,16 @@ async fn stop(sink: Running, deadline: Duration) {
 /// While there is no sink, what is durable is released, without a call for each batch.
 async fn keep(cursors: Arc<Cursors>, source: Arc<dyn Source>) {
     let mut end = source.end();
+    let mut releases = tokio::time::interval(RELEASE);
+    releases.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
+        releases.tick().await;
         if cursors.is_empty() {
             cursors.release();
         }
         if end.changed().await.is_err() {
             return;
         }
-        tokio::time::sleep(RELEASE).await;
     }
 }
 

@@ -143,11 +143,7 @@ impl Worker {
     fn on_event(&mut self, event: &mio::event::Event) {
         match event.token() {
             Token::MAILBOX => {}
-            Token::LISTENER => {
-                if let Some(acceptor) = &mut self.acceptor {
-                    acceptor.ready();
-                }
-            }
+            Token::LISTENER => self.acceptor.iter_mut().for_each(Acceptor::ready),
             token => {
                 let ended = event.is_read_closed() || event.is_error();
                 let readable = event.is_readable() || ended;
