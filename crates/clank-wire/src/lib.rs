@@ -7,7 +7,9 @@
 //! - [`json`]: spans of JSON text, checked but not parsed into values
 //! - [`payload`]: what a message carries for the application, unparsed
 //! - [`wamp1`]: the messages of WAMP v1
+//! - [`excerpt`]: what a peer sent, fit to be shown
 
+pub mod excerpt;
 pub mod json;
 pub mod payload;
 pub mod wamp1;
