@@ -5,6 +5,7 @@
 //!
 //! - [`ws`]: the WebSocket handshake, frames and permessage-deflate (RFC 6455, RFC 7692)
 //! - [`json`]: spans of JSON text, checked but not parsed into values
+//! - [`serializer`]: JSON, MessagePack and CBOR as spans, and from one to another
 //! - [`payload`]: what a message carries for the application, unparsed
 //! - [`wamp1`]: the messages of WAMP v1
 //! - [`excerpt`]: what a peer sent, fit to be shown
@@ -12,5 +13,6 @@
 pub mod excerpt;
 pub mod json;
 pub mod payload;
+pub mod serializer;
 pub mod wamp1;
 pub mod ws;
