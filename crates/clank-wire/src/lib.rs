@@ -8,6 +8,7 @@
 //! - [`serializer`]: JSON, MessagePack and CBOR as spans, and from one to another
 //! - [`payload`]: what a message carries for the application, unparsed
 //! - [`wamp1`]: the messages of WAMP v1
+//! - [`wamp2`]: the messages of WAMP v2
 //! - [`excerpt`]: what a peer sent, fit to be shown
 
 pub mod excerpt;
@@ -15,4 +16,5 @@ pub mod json;
 pub mod payload;
 pub mod serializer;
 pub mod wamp1;
+pub mod wamp2;
 pub mod ws;

@@ -37,10 +37,11 @@ mod transcode;
 mod writer;
 
 pub use crate::json::MAX_DEPTH;
+pub(crate) use reader::{Reader, Token};
 pub(crate) use span::items;
 pub use span::{Kind, Span};
-use transcode::transcode;
-use writer::Writer;
+pub(crate) use transcode::transcode;
+pub(crate) use writer::{Container, Writer};
 
 use std::fmt;
 

@@ -164,6 +164,11 @@ impl<'a> Span<'a> {
         }
     }
 
+    /// Whether the value is null.
+    pub(crate) fn is_null(self) -> bool {
+        matches!(self.token(), Token::Null)
+    }
+
     /// Appends the value to `out` as `serializer` writes it: as it stands, where that is its own.
     pub fn write(self, serializer: Serializer, out: &mut Vec<u8>) {
         if serializer == self.serializer {

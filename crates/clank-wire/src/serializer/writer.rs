@@ -182,6 +182,13 @@ impl<'b> Writer<'b> {
         container.count += 1;
     }
 
+    /// Writes a key of a dictionary, up to its value.
+    pub(crate) fn key(&mut self, container: &mut Container, key: &str) {
+        self.item(container);
+        self.text(key);
+        self.key_end();
+    }
+
     /// Follows a key.
     pub(crate) fn key_end(&mut self) {
         if self.serializer == Serializer::Json {
