@@ -18,7 +18,7 @@ use std::fmt;
 use serde::Deserialize;
 
 pub(crate) use scan::Scanner;
-pub(crate) use string::{plain_run, write_string};
+pub(crate) use string::write_string;
 
 /// How deep arrays and objects may nest in what a peer sends, the outermost counted as one.
 pub const MAX_DEPTH: u32 = 64;
@@ -137,7 +137,7 @@ impl<'a> Raw<'a> {
     pub fn to_text(self) -> Option<Cow<'a, str>> {
         let inner = self.0.strip_prefix('"')?.strip_suffix('"')?;
         // A checked string holds no quote or control character: what isn't plain is an escape.
-        if plain_run(inner.as_bytes()) == inner.len() {
+        if string::plain_run(inner.as_bytes()) == inner.len() {
             return Some(Cow::Borrowed(inner));
         }
         serde_json::from_str(self.0).ok().map(Cow::Owned)

@@ -5,7 +5,7 @@ const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 
 /// How many bytes from the start are plain in a JSON string: no quote, backslash or control
 /// character. Eight at a time, because topics and payloads are mostly plain.
-pub(crate) fn plain_run(bytes: &[u8]) -> usize {
+pub(super) fn plain_run(bytes: &[u8]) -> usize {
     let (words, rest) = bytes.as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
         let special = special_bytes(u64::from_le_bytes(*word));

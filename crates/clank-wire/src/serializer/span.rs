@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::reader::{Length, Reader, Token};
 use super::{MAX_DEPTH, Serializer, SyntaxError, Writer, transcode};
+use crate::json::Raw;
 
 /// What a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,9 +112,12 @@ impl<'a> Span<'a> {
     }
 
     /// A text: borrowed unless escapes or chunks had to be read.
+    ///
+    /// In JSON that is any string, also one that stands for binary data, but none with an escape
+    /// that names no character (a lone surrogate).
     pub fn to_text(self) -> Option<Cow<'a, str>> {
-        if let Some(plain) = self.plain_json() {
-            return Some(Cow::Borrowed(plain));
+        if self.serializer == Serializer::Json {
+            return Raw::checked(std::str::from_utf8(self.bytes).ok()?).to_text();
         }
         match self.token() {
             Token::Text(text) => Some(text),
@@ -177,19 +181,6 @@ impl<'a> Span<'a> {
             Serializer::MessagePack => self.bytes.first() == Some(&0xc0),
             Serializer::Cbor => matches!(self.token(), Token::Null),
         }
-    }
-
-    /// What stands between the quotes of a string in JSON that holds no escape. Most do not, and
-    /// every message has some.
-    fn plain_json(self) -> Option<&'a str> {
-        if self.serializer != Serializer::Json {
-            return None;
-        }
-        let inner = self.bytes.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
-        if crate::json::plain_run(inner) < inner.len() {
-            return None;
-        }
-        std::str::from_utf8(inner).ok()
     }
 
     /// Appends the value to `out` as `serializer` writes it: as it stands, where that is its own.
