@@ -27,7 +27,7 @@ use serde::de::DeserializeOwned;
 
 use crate::json::{Kind, List, Raw, write_string};
 pub use crate::serializer::Serializer;
-use crate::serializer::{Span, items};
+use crate::serializer::{Kind as ValueKind, Span, items};
 
 /// Arguments and keyword arguments that borrow the message in which they came.
 ///
@@ -227,7 +227,8 @@ impl<'a> Payload<'a> {
     /// text, and the rest. So a WAMP v2 ERROR becomes the description and details of a WAMP v1
     /// CALLERROR; [`PayloadBuf::from_error`] is the way back.
     pub fn split_description(&self) -> (Option<Cow<'a, str>>, Payload<'a>) {
-        let Some((first, text)) = self.iter().next().and_then(|span| Some((span, span.to_text()?))) else {
+        let first = self.iter().next().filter(|first| first.kind() == ValueKind::Text);
+        let Some((first, text)) = first.and_then(|first| Some((first, first.to_text()?))) else {
             return (None, *self);
         };
         let rest = self.arguments.get(first.bytes().len()..).unwrap_or_default();

@@ -257,3 +257,15 @@ fn an_option_is_what_was_said_or_its_default() {
         Ok(RouterMessage::Unsubscribed(Unsubscribed::Revoked { subscription, reason: None }))
     );
 }
+
+/// JSON can't tell the two apart, and a text of the other serializers may look like binary data.
+#[test]
+fn a_text_that_looks_like_binary_data_is_a_text() {
+    let packed = b"\x93\x06\x81\xa7message\xa5\0AA==\xa1e";
+    let goodbye = ClientMessage::decode(Serializer::MessagePack, packed).unwrap();
+    let json = goodbye.write(Serializer::Json);
+    assert_eq!(json, br#"[6,{"message":"\u0000AA=="},"e"]"#);
+    assert_eq!(ClientMessage::decode(Serializer::Json, &json), Ok(goodbye));
+    let error = ClientMessage::decode(Serializer::Json, br#"[6,{},"\ud800"]"#).unwrap_err().to_string();
+    assert_eq!(error, r#"GOODBYE needs a reason (a URI) as its third element, got "\ud800""#);
+}

@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::reader::{Length, Reader, Token};
 use super::{MAX_DEPTH, Serializer, SyntaxError, Writer, transcode};
+use crate::json::Raw;
 
 /// What a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +102,9 @@ impl<'a> Span<'a> {
 
     /// An integer that is not negative.
     pub fn to_u64(self) -> Option<u64> {
+        if self.serializer == Serializer::Json {
+            return decimal(self.bytes);
+        }
         match self.token() {
             Token::Integer(value) => u64::try_from(value).ok(),
             _ => None,
@@ -108,7 +112,13 @@ impl<'a> Span<'a> {
     }
 
     /// A text: borrowed unless escapes or chunks had to be read.
+    ///
+    /// In JSON that is any string, also one that stands for binary data, but none with an escape
+    /// that names no character (a lone surrogate).
     pub fn to_text(self) -> Option<Cow<'a, str>> {
+        if self.serializer == Serializer::Json {
+            return Raw::checked(std::str::from_utf8(self.bytes).ok()?).to_text();
+        }
         match self.token() {
             Token::Text(text) => Some(text),
             _ => None,
@@ -123,7 +133,7 @@ impl<'a> Span<'a> {
 
     /// The entries of a dictionary whose keys are texts; none of another value.
     pub fn entries(self) -> impl Iterator<Item = (Cow<'a, str>, Span<'a>)> {
-        let reader = Reader::new(self.serializer, self.bytes).ok();
+        let reader = (self.count > 0).then(|| Reader::new(self.serializer, self.bytes).ok()).flatten();
         let mut entries = reader.and_then(|mut reader| match reader.token() {
             Ok(Token::Map(length)) => Some((reader, length)),
             _ => None,
@@ -166,7 +176,11 @@ impl<'a> Span<'a> {
 
     /// Whether the value is null.
     pub(crate) fn is_null(self) -> bool {
-        matches!(self.token(), Token::Null)
+        match self.serializer {
+            Serializer::Json => self.bytes.first() == Some(&b'n'),
+            Serializer::MessagePack => self.bytes.first() == Some(&0xc0),
+            Serializer::Cbor => matches!(self.token(), Token::Null),
+        }
     }
 
     /// Appends the value to `out` as `serializer` writes it: as it stands, where that is its own.
@@ -193,6 +207,14 @@ impl fmt::Display for Span<'_> {
         self.write(Serializer::Json, &mut text);
         f.write_str(&String::from_utf8_lossy(&text))
     }
+}
+
+/// The digits of a number in JSON that has nothing else.
+fn decimal(text: &[u8]) -> Option<u64> {
+    text.iter().try_fold(0_u64, |value, byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        value.checked_mul(10)?.checked_add(digit)
+    })
 }
 
 /// Walks checked elements that stand one behind the other.

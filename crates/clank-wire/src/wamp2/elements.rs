@@ -23,35 +23,15 @@ pub(super) struct Elements<'a> {
 impl<'a> Elements<'a> {
     pub(super) fn scan(serializer: Serializer, bytes: &'a [u8]) -> Result<Self, Malformed> {
         let syntax = |error| Malformed::Syntax { serializer, error };
-        let elements = Self::find(serializer, bytes).map_err(syntax)?;
-        let Some(elements) = elements else {
+        let mut elements = [None; ELEMENTS];
+        if !find(serializer, bytes, &mut elements).map_err(syntax)? {
             let span = Span::parse(serializer, bytes).map_err(syntax)?;
             return Err(Malformed::NotList(describe(Some(span))));
-        };
+        }
         let number = elements[0].and_then(Span::to_u64);
         let message = number.and_then(MessageType::from_number);
         let message = message.ok_or_else(|| Malformed::Type(describe(elements[0])))?;
         Ok(Elements { serializer, message, elements })
-    }
-
-    /// The first elements of the list; `None` if it is none.
-    fn find(
-        serializer: Serializer,
-        bytes: &'a [u8],
-    ) -> Result<Option<[Option<Span<'a>>; ELEMENTS]>, SyntaxError> {
-        let mut reader = Reader::new(serializer, bytes)?;
-        reader.white_space();
-        let Token::List(mut length) = reader.token()? else { return Ok(None) };
-        let mut elements = [None; ELEMENTS];
-        let mut slots = elements.iter_mut();
-        while reader.more(&mut length)? {
-            let element = reader.value(MAX_DEPTH - 1)?;
-            if let Some(slot) = slots.next() {
-                *slot = Some(element);
-            }
-        }
-        reader.end()?;
-        Ok(Some(elements))
     }
 
     pub(super) const fn message(&self) -> MessageType {
@@ -133,4 +113,24 @@ impl<'a> Elements<'a> {
     pub(super) fn lacks(&self, name: &'static str, needs: &'static str) -> Malformed {
         Malformed::Attribute { message: self.message, name: name.into(), needs, got: describe(None) }
     }
+}
+
+/// Finds the first elements of the list. False if there is none.
+fn find<'a>(
+    serializer: Serializer,
+    bytes: &'a [u8],
+    elements: &mut [Option<Span<'a>>; ELEMENTS],
+) -> Result<bool, SyntaxError> {
+    let mut reader = Reader::new(serializer, bytes)?;
+    reader.white_space();
+    let Token::List(mut length) = reader.token()? else { return Ok(false) };
+    let mut slots = elements.iter_mut();
+    while reader.more(&mut length)? {
+        let element = reader.value(MAX_DEPTH - 1)?;
+        if let Some(slot) = slots.next() {
+            *slot = Some(element);
+        }
+    }
+    reader.end()?;
+    Ok(true)
 }

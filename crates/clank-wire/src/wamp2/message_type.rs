@@ -87,8 +87,35 @@ impl MessageType {
     ];
 
     /// The type for which a number stands.
-    pub fn from_number(number: u64) -> Option<Self> {
-        Self::ALL.into_iter().find(|message| *message as u64 == number)
+    pub const fn from_number(number: u64) -> Option<Self> {
+        let message = match number {
+            1 => MessageType::Hello,
+            2 => MessageType::Welcome,
+            3 => MessageType::Abort,
+            4 => MessageType::Challenge,
+            5 => MessageType::Authenticate,
+            6 => MessageType::Goodbye,
+            8 => MessageType::Error,
+            16 => MessageType::Publish,
+            17 => MessageType::Published,
+            32 => MessageType::Subscribe,
+            33 => MessageType::Subscribed,
+            34 => MessageType::Unsubscribe,
+            35 => MessageType::Unsubscribed,
+            36 => MessageType::Event,
+            48 => MessageType::Call,
+            49 => MessageType::Cancel,
+            50 => MessageType::Result,
+            64 => MessageType::Register,
+            65 => MessageType::Registered,
+            66 => MessageType::Unregister,
+            67 => MessageType::Unregistered,
+            68 => MessageType::Invocation,
+            69 => MessageType::Interrupt,
+            70 => MessageType::Yield,
+            _ => return None,
+        };
+        Some(message)
     }
 
     /// The name that the specification gives the message, such as `SUBSCRIBE`.
