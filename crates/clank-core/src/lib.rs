@@ -12,6 +12,7 @@
 //! - [`subscription`]: a topic's subscribers, and who of them hears what
 //! - [`topic`]: the URIs of topics and procedures
 //! - [`wamp1`]: the state of a WAMP v1 session, and what its messages ask for
+//! - [`wamp2`]: the same of WAMP v2
 //! - [`wheel`]: one timer wheel for the deadlines of every connection
 
 pub mod cause;
@@ -22,4 +23,5 @@ pub mod limits;
 pub mod subscription;
 pub mod topic;
 pub mod wamp1;
+pub mod wamp2;
 pub mod wheel;

@@ -15,7 +15,7 @@ use clank_wire::ws::deflate;
 use serde_json::Value;
 
 use crate::admission::{Admission, ConnectRequest};
-use crate::config::{Application, OnListenerTimeout, Origins, Page, Paths, Settings, TopicEntry};
+use crate::config::{Application, OnListenerTimeout, Origins, Page, Paths, Settings, TopicEntry, Wamp2};
 use crate::error::{Result, StartError};
 use crate::event::LifecycleEvent;
 use crate::handle::Handle;
@@ -90,6 +90,7 @@ impl Builder {
             before_accept: true,
             limits: Limits::DEFAULT,
             wamp1: Arc::default(),
+            wamp2: Wamp2::default(),
             wamp1_name: crate::runtime::WAMP1.into(),
             deflate: None,
             origins: Origins::SameHost,
@@ -369,6 +370,8 @@ impl Builder {
             ..self.settings.wamp1.as_ref().clone()
         };
         self.settings.wamp1 = options.into();
+        self.settings.wamp2.options.max_uri_bytes = limits.uri.bytes();
+        self.settings.wamp2.options.max_listed_sessions = limits.listed_sessions.count();
         server::start(self.settings, self.application, self.periodic, self.journal, self.runtime)
     }
 }

@@ -32,6 +32,8 @@ pub struct Tables {
     pub handshakes: usize,
     /// Topics that have subscribers.
     pub topics: usize,
+    /// Procedures that clients offer, and clients that call or are called.
+    pub procedures: usize,
     /// Addresses that are counted against their limits.
     pub addresses: usize,
     /// Bytes that wait for clients that read too slowly.
@@ -45,7 +47,7 @@ impl Handle {
     /// When `uri` is empty, too long, or has control characters.
     pub fn topic(&self, uri: &str) -> Result<Topic> {
         let uri = Uri::parse(uri, self.engine.limits().uri.bytes())?;
-        Ok(Topic::new(uri.into_owned(), Arc::clone(&self.engine)))
+        Ok(Topic::new(uri.into_owned(), Arc::clone(&self.engine), Arc::clone(self.engine.realms.home())))
     }
 
     /// Publishes `event` to all subscribers of a topic. The topic's handler is not asked.
@@ -123,7 +125,7 @@ impl Handle {
     /// The first `count` topics, by their URIs, that have subscribers, begin with `prefix` and come
     /// after the URI `after`. It looks at all topics that there are.
     pub fn topics_after(&self, prefix: &str, after: &str, count: usize) -> Vec<Topic> {
-        let uris = self.engine.hub.topics_after(prefix, after, count).into_iter();
+        let uris = self.engine.realms.home().hub.topics_after(prefix, after, count).into_iter();
         uris.filter_map(|uri| self.topic(&uri).ok()).collect()
     }
 
@@ -143,7 +145,8 @@ impl Handle {
             open: self.engine.open(),
             connections: self.engine.gate.connections(),
             handshakes: self.engine.gate.handshakes(),
-            topics: self.engine.hub.topics(),
+            procedures: self.engine.realms.iter().map(|realm| realm.dealer.entries()).sum(),
+            topics: self.engine.realms.iter().map(|realm| realm.hub.topics()).sum(),
             addresses: self.engine.gate.addresses(),
             waiting: self.engine.bounds.held(),
         }

@@ -128,6 +128,11 @@ impl Codec {
 }
 
 impl<'a> Messages<'a> {
+    /// What is left: as long a batch as there are messages in it, or nothing.
+    pub fn rest(&self) -> &'a [u8] {
+        self.at.and_then(|at| self.data.get(at..)).unwrap_or_default()
+    }
+
     /// The message at `at`, and where the next one begins.
     fn cut(&self, at: usize) -> Result<(&'a [u8], usize), BatchError> {
         let rest = self.data.get(at..).unwrap_or_default();

@@ -15,6 +15,7 @@ use clank_core::subscription::{Audience, Deliver};
 
 use super::members::Members;
 use super::room::shrink_map;
+use super::sync::atomic::{AtomicU64, Ordering};
 use super::sync::{Mutex, RandomState, lock};
 
 const SHARDS: usize = 64;
@@ -25,6 +26,14 @@ pub(crate) trait Member: Sized {
     fn id(&self) -> u64;
     /// What it is subscribed to.
     fn held(&self) -> &Mutex<Held<Self>>;
+}
+
+/// Takes what is published to the members of one subscription after another.
+pub(crate) trait Outlet<M>: Deliver<Arc<M>> {
+    /// What is delivered from now on is delivered to members of this subscription.
+    fn begin(&mut self, subscription: u64) {
+        _ = subscription;
+    }
 }
 
 /// A member's subscriptions.
@@ -48,11 +57,15 @@ pub(crate) enum NotSubscribed {
     Closing,
     #[error("the connection has as many subscriptions as one may have ({0})")]
     TooMany(usize),
+    #[error("the client has not asked for it")]
+    Unasked,
 }
 
 /// One topic that has, or just had, subscribers.
 pub(crate) struct Cell<M: Member> {
     pub uri: Arc<str>,
+    /// The number of the subscription, which nothing else in the hub ever has.
+    pub id: u64,
     state: Mutex<State<M>>,
 }
 
@@ -74,15 +87,34 @@ type Shard<M> = Mutex<HashMap<Arc<str>, Arc<Cell<M>>>>;
 pub(crate) struct Hub<M: Member> {
     shards: Box<[Shard<M>]>,
     hasher: RandomState,
+    /// Subscriptions so far.
+    count: AtomicU64,
 }
 
 impl<M: Member> Hub<M> {
     pub(crate) fn new() -> Self {
-        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), hasher: RandomState::new() }
+        Self {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            hasher: RandomState::new(),
+            count: AtomicU64::new(0),
+        }
     }
 
     /// Subscribes `member`; `false` if it was subscribed before. `limit` bounds its subscriptions.
+    #[cfg(feature = "shuttle")]
     pub(crate) fn subscribe(&self, uri: &str, member: &Arc<M>, limit: usize) -> Result<bool, NotSubscribed> {
+        self.subscribe_with(uri, member, limit, |_| ())
+    }
+
+    /// The same. `subscribed` is called with the subscription's number before anything is published to the
+    /// member; as [`Deliver::deliver`] it may push to the member's queue and no more.
+    pub(crate) fn subscribe_with(
+        &self,
+        uri: &str,
+        member: &Arc<M>,
+        limit: usize,
+        subscribed: impl FnOnce(u64),
+    ) -> Result<bool, NotSubscribed> {
         loop {
             let cell = self.find_or_insert(uri);
             let mut state = lock(&cell.state);
@@ -90,10 +122,12 @@ impl<M: Member> Hub<M> {
                 continue;
             }
             if state.members.has(member.id()) {
+                subscribed(cell.id);
                 return Ok(false);
             }
             match lock(member.held()).add(&cell, limit) {
                 Ok(()) => {
+                    subscribed(cell.id);
                     state.members.add(Arc::clone(member));
                     return Ok(true);
                 }
@@ -108,16 +142,37 @@ impl<M: Member> Hub<M> {
 
     /// Unsubscribes `member`; `false` if it was not subscribed.
     pub(crate) fn unsubscribe(&self, uri: &str, member: &M) -> bool {
-        let Some(cell) = self.find(uri) else { return false };
+        self.find(uri).is_some_and(|cell| self.remove(&cell, member, || ()))
+    }
+
+    /// Ends the subscription of that number; returns its topic, or `None` if `member` has no such
+    /// subscription. `unsubscribed` is called when nothing more is published to the member.
+    pub(crate) fn unsubscribe_from(
+        &self,
+        subscription: u64,
+        member: &M,
+        unsubscribed: impl FnOnce(),
+    ) -> Option<Arc<str>> {
+        let cell = lock(member.held()).topics.iter().find(|cell| cell.id == subscription).cloned()?;
+        self.remove(&cell, member, unsubscribed).then(|| Arc::clone(&cell.uri))
+    }
+
+    fn remove(&self, cell: &Arc<Cell<M>>, member: &M, removed: impl FnOnce()) -> bool {
         {
             let mut state = lock(&cell.state);
             if !state.members.remove(member.id()) {
                 return false;
             }
-            lock(member.held()).remove(&cell);
+            removed();
+            lock(member.held()).remove(cell);
         }
-        self.forget_if_empty(&cell);
+        self.forget_if_empty(cell);
         true
+    }
+
+    /// The number of the subscription to `uri`, if `member` has it.
+    pub(crate) fn subscription_of(&self, uri: &str, member: &M) -> Option<u64> {
+        lock(member.held()).topics.iter().find(|cell| &*cell.uri == uri).map(|cell| cell.id)
     }
 
     /// Ends all subscriptions of a member that closes, and lets it have no more. Returns the
@@ -133,11 +188,10 @@ impl<M: Member> Hub<M> {
     }
 
     /// Hands what is published on `uri` to each member of the audience; returns how many.
-    pub(crate) fn publish(&self, uri: &str, audience: &Audience, out: &mut impl Deliver<Arc<M>>) -> usize {
-        match self.find(uri) {
-            Some(cell) => lock(&cell.state).members.publish(audience, out),
-            None => 0,
-        }
+    pub(crate) fn publish(&self, uri: &str, audience: &Audience, out: &mut impl Outlet<M>) -> usize {
+        let Some(cell) = self.find(uri) else { return 0 };
+        out.begin(cell.id);
+        lock(&cell.state).members.publish(audience, out)
     }
 
     /// As [`publish`](Self::publish), but where the members are very many only to some of them: the
@@ -145,13 +199,9 @@ impl<M: Member> Hub<M> {
     ///
     /// Until its end the publisher's next message must wait; then every member still hears one
     /// publisher's events in order. Who subscribes or leaves meanwhile may hear this one or not.
-    pub(crate) fn begin(
-        &self,
-        uri: &str,
-        audience: &Audience,
-        out: &mut impl Deliver<Arc<M>>,
-    ) -> Option<Walk<M>> {
+    pub(crate) fn begin(&self, uri: &str, audience: &Audience, out: &mut impl Outlet<M>) -> Option<Walk<M>> {
         let cell = self.find(uri)?;
+        out.begin(cell.id);
         let mut state = lock(&cell.state);
         if !state.members.is_divided() {
             state.members.publish(audience, out);
@@ -228,7 +278,8 @@ impl<M: Member> Hub<M> {
         }
         let uri: Arc<str> = uri.into();
         let state = Mutex::new(State { members: Members::new(), forgotten: false });
-        let cell = Arc::new(Cell { uri: Arc::clone(&uri), state });
+        let id = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        let cell = Arc::new(Cell { uri: Arc::clone(&uri), id, state });
         shard.insert(uri, Arc::clone(&cell));
         cell
     }
