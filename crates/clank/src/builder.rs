@@ -270,6 +270,20 @@ impl Builder {
         self
     }
 
+    /// Names the realm in which clients of WAMP v1 are, and in which the program publishes; without
+    /// it `realm1`, which the examples of most clients of WAMP v2 join.
+    pub fn home_realm(mut self, name: impl Into<String>) -> Self {
+        self.settings.wamp2.realm = name.into();
+        self
+    }
+
+    /// Adds a realm that clients of WAMP v2 can join: a space of topics and procedures of its own.
+    /// Handlers and procedures of the program serve all realms.
+    pub fn realm(mut self, name: impl Into<String>) -> Self {
+        self.settings.wamp2.realms.push(name.into());
+        self
+    }
+
     /// Compresses messages for clients that offer permessage-deflate. Off by default: it costs
     /// memory and time, and a secret in a message beside what an attacker chose can be guessed by
     /// the length of both.

@@ -1,5 +1,7 @@
 //! A client calls: a procedure of the server's own, or one that another client offers.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use clank_core::cause::ErrorKind;
 use clank_core::wamp1::Call as CallRequest1;
@@ -7,15 +9,15 @@ use clank_core::wamp2::{Call as CallRequest2, Fault};
 use clank_wire::payload::{Payload, PayloadBuf};
 use clank_wire::serializer::{Kind, Serializer};
 use clank_wire::wamp1::{CallError, CallResult};
-use clank_wire::wamp2::{Id, MessageType, reason};
+use clank_wire::wamp2::{Id, MessageType, Passthru, reason};
 use clank_wire::ws::OpCode;
-use std::sync::Arc;
 
 use super::conn::Conn;
 use super::cx::Cx;
 use super::dealer::{Caller, Unreachable};
 use super::engine::Engine;
 use super::job::{Done, Failed, Outcome, Started, Ticket, Who, contain};
+use super::peer::Peer;
 use super::reply::{Answer2, invoke};
 use super::turn::frame_for;
 use super::wamp2::errors;
@@ -32,10 +34,16 @@ impl Conn {
         if found.is_none() && self.peer.realm.dealer.has(uri) {
             let (peer, id) = (Arc::clone(&self.peer), request.id.as_ref().into());
             let caller = Caller::Wamp1 { peer, id };
-            return match self.hand_over(uri, request.arguments.into(), caller, (false, 0), cx) {
+            return match self.hand_over(
+                uri,
+                request.arguments.into(),
+                caller,
+                (false, &Passthru::default()),
+                cx,
+            ) {
                 Ok(()) => {}
                 Err(Unreachable::NoSuchProcedure) => {
-                    self.answer_call(request, call, RpcError::not_found(), cx)
+                    self.answer_call(request, call, RpcError::not_found(), cx);
                 }
                 Err(why) => self.answer_call(request, call, RpcError::new(why.to_string()).code(429), cx),
             };
@@ -82,8 +90,8 @@ impl Conn {
         } else {
             let (peer, progress) = (Arc::clone(&self.peer), options.receive_progress);
             let caller = Caller::Wamp2 { peer, request, progress };
-            let passed = (options.disclose_me, options.timeout);
-            if let Err(why) = self.hand_over_with(uri, payload, caller, passed, &options.passthru, cx) {
+            let passed = (options.disclose_me, &options.passthru);
+            if let Err(why) = self.hand_over(uri, payload, caller, passed, cx) {
                 let error = match why {
                     Unreachable::InFlight => return self.on_fault(&Fault::CallInFlight(request), cx),
                     Unreachable::NoSuchProcedure => reason::NO_SUCH_PROCEDURE,
@@ -101,25 +109,13 @@ impl Conn {
         }
     }
 
+    /// Hands a call to who offers the procedure.
     fn hand_over(
         &mut self,
         uri: &str,
         payload: Payload<'_>,
         caller: Caller,
-        options: (bool, u64),
-        cx: &mut Cx,
-    ) -> Result<(), Unreachable> {
-        self.hand_over_with(uri, payload, caller, options, &Default::default(), cx)
-    }
-
-    /// Hands a call to who offers the procedure.
-    fn hand_over_with(
-        &mut self,
-        uri: &str,
-        payload: Payload<'_>,
-        caller: Caller,
-        (disclose_me, _): (bool, u64),
-        passthru: &clank_wire::wamp2::Passthru<'_>,
+        (disclose_me, passthru): (bool, &Passthru<'_>),
         cx: &mut Cx,
     ) -> Result<(), Unreachable> {
         let limit = cx.engine.limits().calls_in_flight.count().saturating_sub(self.calls.count());
@@ -203,7 +199,7 @@ impl Conn {
 /// What it takes to answer a call of a procedure of the server's own.
 struct Answer {
     to: To,
-    peer: Arc<super::peer::Peer>,
+    peer: Arc<Peer>,
     call: Call,
 }
 

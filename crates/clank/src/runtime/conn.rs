@@ -9,12 +9,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use clank_core::cause::{Cause, ErrorKind};
-use clank_core::event::{
-    Body, Change, ConnectionFacts, Event as Record, EventKind, Failure, Timestamp, Traffic,
-};
-use clank_core::wamp1::{self, SessionId};
+use clank_core::event::{Body, Change, Event as Record, EventKind, Failure, Traffic};
+use clank_core::wamp1;
 use clank_core::wamp2;
-use clank_wire::wamp2::{Codec, Id};
+use clank_wire::wamp2::Id;
 use clank_wire::ws;
 use clank_wire::ws::deflate::Agreement;
 use clank_wire::ws::{CloseCode, Decoder, DecoderOptions, Event, OpCode, ProtocolError, Role};
@@ -23,14 +21,12 @@ use super::admitted::Admitted;
 use super::calls::Calls;
 use super::closing::{Closing, Ending};
 use super::cx::Cx;
-use super::engine::Engine;
-use super::entrant::Candidate;
+use super::entrant::{Accepted, Candidate, Speaks};
 use super::form::Form;
 use super::job::{Done, Failed, Ticket, Who};
 use super::lane::{Job, Lane, Running, Work};
 use super::outbound::OnOverflow;
-use super::peer::{Features, Parts, Peer};
-use super::realm::Realm;
+use super::peer::{Parts, Peer};
 use super::respond::tell_rejection;
 use super::sending::Blocked;
 use super::slots::Token;
@@ -59,41 +55,6 @@ pub(super) enum Protocol {
     Wamp2(wamp2::Session),
     /// No subprotocol: messages go to the raw handler.
     Raw,
-}
-
-/// What was agreed on in the handshake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Speaks {
-    Wamp1,
-    Wamp2(Codec),
-    /// No subprotocol.
-    Raw,
-}
-
-/// A connection that may be opened: its handshake was answered with 101, and where it speaks WAMP v2
-/// it has joined a realm.
-pub(crate) struct Accepted {
-    pub session_id: SessionId,
-    pub facts: Arc<ConnectionFacts>,
-    /// When it was let in.
-    pub time: Timestamp,
-    /// The journal has its `connected`.
-    pub recorded: bool,
-    pub speaks: Speaks,
-    pub realm: Arc<Realm>,
-    pub features: Features,
-    pub deflate: Option<Agreement>,
-    /// Its place; kept until the last listener has heard of the end.
-    pub place: Admitted,
-}
-
-impl Accepted {
-    /// The record of its opening.
-    pub(super) fn connected(&self, engine: &Engine) -> Record {
-        let body =
-            Body::Client { connection: Arc::clone(&self.facts), sequence: 1, change: Change::Connected };
-        Record::new(self.time, engine.origin.clone(), body)
-    }
 }
 
 /// An open WebSocket.

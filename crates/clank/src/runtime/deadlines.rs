@@ -118,7 +118,7 @@ mod tests {
 
     use super::*;
     use crate::runtime::admitted::Admitted;
-    use crate::runtime::conn::{Accepted, Speaks};
+    use crate::runtime::entrant::{Accepted, Speaks};
     use crate::runtime::fixtures::{self, Letters};
     use crate::runtime::peer::Features;
     use crate::runtime::slots::Token;

@@ -3,17 +3,54 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use clank_core::event::{ConnectionFacts, Identity, RequestFacts, SessionFacts};
+use clank_core::event::{
+    Body, Change, ConnectionFacts, Event as Record, Identity, RequestFacts, SessionFacts, Timestamp,
+};
+use clank_core::wamp1::SessionId;
 use clank_wire::wamp2::Codec;
 use clank_wire::ws::deflate::Agreement;
 use serde_json::{Map, Value};
 
 use super::admitted::Admitted;
-use super::conn::{Accepted, Speaks};
 use super::engine::{Engine, Names};
 use super::peer::Features;
 use super::realm::Realm;
 use super::respond::{Why, reject_accepted, tell_rejection};
+
+/// What was agreed on in the handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Speaks {
+    Wamp1,
+    Wamp2(Codec),
+    /// No subprotocol.
+    Raw,
+}
+
+/// A connection that may be opened: its handshake was answered with 101, and where it speaks WAMP v2
+/// it has joined a realm.
+pub(crate) struct Accepted {
+    pub session_id: SessionId,
+    pub facts: Arc<ConnectionFacts>,
+    /// When it was let in.
+    pub time: Timestamp,
+    /// The journal has its `connected`.
+    pub recorded: bool,
+    pub speaks: Speaks,
+    pub realm: Arc<Realm>,
+    pub features: Features,
+    pub deflate: Option<Agreement>,
+    /// Its place; kept until the last listener has heard of the end.
+    pub place: Admitted,
+}
+
+impl Accepted {
+    /// The record of its opening.
+    pub(super) fn connected(&self, engine: &Engine) -> Record {
+        let body =
+            Body::Client { connection: Arc::clone(&self.facts), sequence: 1, change: Change::Connected };
+        Record::new(self.time, engine.origin.clone(), body)
+    }
+}
 
 /// A client whose handshake is accepted.
 pub(crate) enum Entrant {

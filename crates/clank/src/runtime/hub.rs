@@ -101,7 +101,7 @@ impl<M: Member> Hub<M> {
     }
 
     /// Subscribes `member`; `false` if it was subscribed before. `limit` bounds its subscriptions.
-    #[cfg(feature = "shuttle")]
+    #[cfg(all(test, feature = "shuttle"))]
     pub(crate) fn subscribe(&self, uri: &str, member: &Arc<M>, limit: usize) -> Result<bool, NotSubscribed> {
         self.subscribe_with(uri, member, limit, |_| ())
     }

@@ -19,10 +19,9 @@ use clank_wire::payload::Payload;
 use clank_wire::wamp2::{Abort, ClientMessage, Codec, Hello, TextList, reason};
 use clank_wire::ws::{self, CloseCode, Decoder, DecoderOptions, Event, OpCode, Role};
 
-use super::conn::Accepted;
 use super::cx::Cx;
 use super::engine::Engine;
-use super::entrant::Candidate;
+use super::entrant::{Accepted, Candidate};
 use super::form;
 use super::http::Ready;
 use super::opening::Opening;

@@ -12,9 +12,8 @@ use bytes::Bytes;
 use clank_core::journal::{Journal, NotRecorded, Position};
 
 use super::adopt::{Adopted, Carrier};
-use super::conn::Accepted;
 use super::engine::Engine;
-use super::entrant::Entrant;
+use super::entrant::{Accepted, Entrant};
 use super::respond::{Why, reject_accepted};
 use super::sync::{Mutex, lock};
 

@@ -21,9 +21,8 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header, request};
 use hyper::body::Incoming;
 
 use super::admitted::Admitted;
-use super::conn::{Accepted, Speaks};
 use super::engine::{Engine, Names};
-use super::entrant::{Candidate, Entrant};
+use super::entrant::{Accepted, Candidate, Entrant, Speaks};
 use super::form;
 use super::http::Wire;
 use super::job::Failed;

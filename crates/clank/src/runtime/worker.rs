@@ -11,28 +11,24 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use clank_core::cause::{Cause, ErrorKind};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll};
 
 use super::acceptor::Acceptor;
-use super::adopt::{Adopted, Carrier};
 use super::closing::Ending;
 use super::conn::Conn;
 use super::cx::Cx;
 use super::engine::Engine;
-use super::entrant::{Candidate, Entrant};
 use super::flush::Flushes;
-use super::http::{Http, Progress, Ready, Upgraded};
-use super::joining::{Joined, Joining, Step};
+use super::http::{Http, Progress, Ready};
+use super::joining::Joining;
 use super::mailbox::{Command, ConnectionWaker, Mailbox};
 use super::outbound::Flushed;
 use super::peer::Peer;
-use super::respond::{ABORTED, reject};
+use super::respond::reject;
 use super::room::{KEPT, shrink_queue};
 use super::slots::{Slots, Token};
-use super::transport::Transport;
 
 /// Events of the system that one turn takes.
 const EVENTS: usize = 1024;
@@ -43,7 +39,7 @@ const FLUSH_TIME: Duration = Duration::from_micros(20);
 const FLUSH_BATCH: usize = 2;
 
 /// What a worker has in one of its places.
-enum Slot {
+pub(super) enum Slot {
     Http(Box<Http>),
     /// It speaks WAMP v2, and has no session yet.
     Joining(Box<Joining>),
@@ -54,9 +50,9 @@ enum Slot {
 
 /// A thread that serves the connections it was given.
 pub(crate) struct Worker {
-    poll: Poll,
-    slots: Slots<Slot>,
-    cx: Cx,
+    pub(super) poll: Poll,
+    pub(super) slots: Slots<Slot>,
+    pub(super) cx: Cx,
     flushes: Flushes,
     /// What is gathered for one write.
     scratch: Vec<u8>,
@@ -166,7 +162,7 @@ impl Worker {
 
     /// Lets a connection do what it can. A panic, which is a bug of the server's own or of a
     /// foreign stream, costs this connection alone.
-    fn drive(&mut self, token: Token, ready: Ready) {
+    pub(super) fn drive(&mut self, token: Token, ready: Ready) {
         if catch_unwind(AssertUnwindSafe(|| self.drive_one(token, ready))).is_err() {
             self.fail(token);
         }
@@ -225,83 +221,8 @@ impl Worker {
         self.cx.engine.gate.leave(remote.ip());
     }
 
-    /// Makes an open connection of one whose handshake is accepted.
-    fn open(&mut self, token: Token, upgraded: Upgraded) {
-        let Upgraded { entrant, socket, response, early, readable, ended } = upgraded;
-        let transport = Transport::Direct(Arc::new(socket));
-        let accepted = match entrant {
-            Entrant::Accepted(accepted) => accepted,
-            Entrant::Candidate(candidate) => {
-                let ready = Ready { readable: true, writable: true, ended, woken: false };
-                return self.begin_joining(token, candidate, transport, Some(response), &early, ready);
-            }
-        };
-        let mut conn = Conn::open(accepted, token, transport, Some(response), &mut self.cx);
-        conn.readable = readable;
-        conn.ended = ended;
-        if let Some(slot) = self.slots.find(token) {
-            *slot = Slot::Open(Box::new(conn));
-        }
-        self.begin(token, &early);
-    }
-
-    /// Waits for the HELLO of a client that speaks WAMP v2.
-    fn begin_joining(
-        &mut self,
-        token: Token,
-        candidate: Box<Candidate>,
-        transport: Transport,
-        response: Option<Bytes>,
-        early: &[u8],
-        ready: Ready,
-    ) {
-        let waker = ConnectionWaker::waker(&self.cx.mailbox, token);
-        let mut joining = Joining::new(candidate, transport, response, waker, &self.cx);
-        self.cx.wheel.insert(joining.deadline(), token);
-        let goes_on = joining.take(&mut early.to_vec(), &mut self.cx);
-        match self.slots.find(token) {
-            Some(slot) if goes_on => *slot = Slot::Joining(Box::new(joining)),
-            _ => {
-                joining.give_up(ABORTED, &mut self.cx);
-                self.slots.remove(token);
-                return;
-            }
-        }
-        self.drive(token, ready);
-    }
-
-    fn drive_joining(&mut self, token: Token, ready: Ready) {
-        let Some(Slot::Joining(joining)) = self.slots.find(token) else { return };
-        let before = joining.deadline();
-        match joining.drive(ready, &mut self.cx) {
-            Step::Pending => {
-                if joining.deadline() != before {
-                    self.cx.wheel.insert(joining.deadline(), token);
-                }
-            }
-            Step::Ended => _ = self.slots.remove(token),
-            Step::Joined(joined) => {
-                let Joined { accepted, transport, early, ended } = *joined;
-                let mut conn = Conn::open(accepted, token, transport, None, &mut self.cx);
-                conn.ended = ended;
-                if let Some(slot) = self.slots.find(token) {
-                    *slot = Slot::Open(Box::new(conn));
-                }
-                self.begin(token, &early);
-            }
-        }
-    }
-
-    /// Lets a connection that was just opened work.
-    fn begin(&mut self, token: Token, early: &[u8]) {
-        self.with(token, |conn, cx| {
-            conn.take(&mut early.to_vec(), cx);
-            conn.pump(cx);
-        });
-    }
-
     /// Calls `act` on an open connection, and takes up what it leaves behind.
-    fn with(&mut self, token: Token, act: impl FnOnce(&mut Conn, &mut Cx)) {
+    pub(super) fn with(&mut self, token: Token, act: impl FnOnce(&mut Conn, &mut Cx)) {
         let Some(Slot::Open(conn)) = self.slots.find(token) else { return };
         let cx = &mut self.cx;
         if catch_unwind(AssertUnwindSafe(|| act(conn, cx))).is_err() {
@@ -316,28 +237,6 @@ impl Worker {
         } else if finished {
             self.slots.remove(token);
         }
-    }
-
-    /// A session is over and told of: its socket may begin another.
-    fn join_again(&mut self, token: Token) {
-        // Tokens that others hold of the session find nothing.
-        let Some(Slot::Open(conn)) = self.slots.remove(token) else { return };
-        let ended = conn.ended;
-        let Some((candidate, mut transport, early)) = conn.leave() else { return };
-        let mut registered = Ok(());
-        let registry = self.poll.registry();
-        let token = self.slots.insert(|token| {
-            registered = transport.reregister(registry, token.to_mio());
-            transport.rewake(ConnectionWaker::waker(&self.cx.mailbox, token));
-            Slot::Vacant
-        });
-        if let Err(error) = registered {
-            tracing::error!(%error, "can't go on with a socket whose session has ended");
-            self.slots.remove(token);
-            return;
-        }
-        let ready = Ready { readable: true, writable: true, ended, woken: false };
-        self.begin_joining(token, Box::new(candidate), transport, None, &early, ready);
     }
 
     /// Takes up what was queued on behalf of a connection.
@@ -445,45 +344,6 @@ impl Worker {
         self.cx.wheel.insert(deadline, token);
     }
 
-    fn adopt(&mut self, adopted: Adopted) {
-        let Adopted { entrant, carrier, early } = adopted;
-        let (cx, registry) = (&mut self.cx, self.poll.registry());
-        let mut registered = Ok(());
-        let mut transport = Transport::Gone;
-        let token = self.slots.insert(|token| {
-            transport = match carrier {
-                Carrier::Socket(mut socket) => {
-                    registered = registry.register(
-                        &mut socket,
-                        token.to_mio(),
-                        Interest::READABLE | Interest::WRITABLE,
-                    );
-                    Transport::Direct(Arc::new(socket))
-                }
-                Carrier::Stream(stream) => {
-                    Transport::owned(stream, ConnectionWaker::waker(&cx.mailbox, token))
-                }
-            };
-            Slot::Vacant
-        });
-        let accepted = match entrant {
-            Entrant::Accepted(accepted) => accepted,
-            Entrant::Candidate(candidate) => {
-                let ready = Ready { readable: true, writable: true, ended: false, woken: false };
-                return self.begin_joining(token, candidate, transport, None, &early, ready);
-            }
-        };
-        let conn = Conn::open(accepted, token, transport, None, cx);
-        if let Some(slot) = self.slots.find(token) {
-            *slot = Slot::Open(Box::new(conn));
-        }
-        if let Err(error) = registered {
-            tracing::error!(%error, "can't serve a socket that was handed over");
-            self.with(token, |conn, cx| conn.close(Ending::new(Cause::NetworkLost, &error.to_string()), cx));
-        }
-        self.begin(token, &early);
-    }
-
     fn fire_deadlines(&mut self) {
         let mut due = Vec::new();
         self.cx.wheel.advance(self.cx.now, &mut |token| due.push(token));
@@ -498,11 +358,7 @@ impl Worker {
                     let remote = http.remote();
                     self.end_http(token, remote);
                 }
-                Some(Slot::Joining(joining)) if joining.deadline() <= self.cx.now => {
-                    let why = (Cause::HandshakeTimeout, "no HELLO came in time");
-                    joining.give_up(why, &mut self.cx);
-                    self.slots.remove(token);
-                }
+                Some(Slot::Joining(_)) => self.check_joining(token),
                 Some(Slot::Open(_)) => self.with(token, Conn::check),
                 _ => {}
             }
@@ -515,12 +371,7 @@ impl Worker {
         let count = tokens.len().max(1) as u64;
         for (index, token) in tokens.into_iter().enumerate() {
             let at = self.cx.now + window * index as u64 / count;
-            if let Some(Slot::Joining(joining)) = self.slots.find(token) {
-                let why = (Cause::ServerShutdown, "the server is stopping");
-                joining.give_up(why, &mut self.cx);
-                self.slots.remove(token);
-                continue;
-            }
+            self.drain_joining(token);
             self.with(token, |conn, cx| conn.drain_at(at, cx));
         }
     }
