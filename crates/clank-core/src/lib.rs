@@ -13,6 +13,7 @@
 //! - [`subscription`]: a topic's subscribers, and who of them hears what
 //! - [`topic`]: the URIs of topics and procedures
 //! - [`wamp1`]: the state of a WAMP v1 session, and what its messages ask for
+//! - [`wamp2`]: what a router of WAMP v2 decides
 //! - [`wheel`]: one timer wheel for the deadlines of every connection
 
 pub mod cause;
@@ -24,4 +25,5 @@ pub mod pattern;
 pub mod subscription;
 pub mod topic;
 pub mod wamp1;
+pub mod wamp2;
 pub mod wheel;
