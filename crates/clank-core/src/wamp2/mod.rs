@@ -1,7 +1,9 @@
 //! WAMP v2 as the router speaks it, without I/O.
 //!
 //! - [`auth`]: how a client proves who it is
+//! - [`authorize`]: who may do what to which URIs
 //! - [`policy`]: which of several callees a call goes to
 
 pub mod auth;
+pub mod authorize;
 pub mod policy;
