@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use argon2::Argon2;
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use clank_core::event::Timestamp;
 use clank_core::wamp2::auth::{
     Attempt, CraSecret, Decoy, Denied, Identity, InvalidCredential, Kdf, Method, Principal, Principals,
@@ -36,6 +36,7 @@ fn principals() -> Principals {
         cra: Some(CraSecret::derive(&secret, salting())),
         keys: vec![PublicKey::from_hex(&hex::encode(key().verifying_key().to_bytes())).unwrap()],
         scram: Some(ScramSecret::derive(&secret, b"sixteen of bytes", KDF).unwrap()),
+        scram_autobahn: Some(ScramSecret::derive_autobahn(&secret, b"sixteen of bytes", KDF).unwrap()),
         ..Principal::new("joe", "user")
     });
     principals.add(Principal { cra: Some(CraSecret::plain(secret)), ..Principal::new("plain", "user") });
@@ -120,8 +121,12 @@ impl Client<'_> {
         Authenticate { signature: signature.into(), extra: Dict::from_serialize(&sent).unwrap() }
     }
 
-    fn salted_password(&self, extra: &Value) -> [u8; 32] {
-        let (mut salted, password) = ([0; 32], self.password.replace('\u{ad}', ""));
+    /// What both keys are made of. Autobahn does not prepare the password, and hashes the text of
+    /// what Argon2 makes of it.
+    fn salted_password(&self, method: Method, extra: &Value) -> Vec<u8> {
+        let by_autobahn = method == Method::ScramAutobahn;
+        let hidden = if by_autobahn { "" } else { "\u{ad}" };
+        let (mut salted, password) = ([0; 32], self.password.replace(hidden, ""));
         let salt = STANDARD.decode(extra["salt"].as_str().unwrap()).unwrap();
         match extra["kdf"].as_str().unwrap() {
             "pbkdf2" => pbkdf2(password.as_bytes(), &salt, &extra["iterations"], &mut salted),
@@ -134,11 +139,11 @@ impl Client<'_> {
             }
             kdf => panic!("{kdf}"),
         }
-        salted
+        if by_autobahn { STANDARD_NO_PAD.encode(salted).into() } else { salted.into() }
     }
 
     fn scram(&self, method: Method, extra: &Value) -> ([u8; 32], [u8; 32], String) {
-        let client_key = hmac(&self.salted_password(extra), b"Client Key");
+        let client_key = hmac(&self.salted_password(method, extra), b"Client Key");
         let (nonce, salt) = (extra["nonce"].as_str().unwrap(), extra["salt"].as_str().unwrap());
         assert!(nonce.starts_with(NONCE) && nonce.len() > NONCE.len());
         let bound = if method == Method::Scram { "biws" } else { "" };
@@ -380,7 +385,7 @@ fn a_proof_for_another_exchange_is_refused() {
 fn the_router_proves_that_it_knows_the_user() {
     for (method, name) in [(Method::Scram, "verifier"), (Method::ScramAutobahn, "scram_server_signature")] {
         let (identity, challenge) = join(&joe(), method, None);
-        let server_key = hmac(&joe().salted_password(&challenge), b"Server Key");
+        let server_key = hmac(&joe().salted_password(method, &challenge), b"Server Key");
         let (_, _, message) = joe().scram(method, &challenge);
         let expected = STANDARD.encode(hmac(&server_key, message.as_bytes()));
         let identity = identity.unwrap();
@@ -443,6 +448,40 @@ fn signatures_of_cryptosign_are_those_of_the_specification() {
         let answer = format!("{signature}{challenge}");
         let answer = Authenticate { signature: answer.into(), extra: Dict::default() };
         assert_eq!(&*pending.verify(&answer, at(1)).unwrap().authid, "client01");
+    }
+}
+
+/// Signatures that autobahn-python 26.10.2 has made of these challenges.
+#[test]
+fn what_autobahn_answers_is_accepted() {
+    let (password, salt) = (Secret::from("pencil"), b"sixteen of bytes");
+    let scram = ScramSecret::derive_autobahn(&password, salt, KDF).unwrap();
+    let keys = [scram.stored_key(), scram.server_key()].map(|key| hex::encode(key.expose()));
+    let stored_key = "241fd69f35f621a8a94e5fca6fe6aaf52fe14751fb6632f1fffff98bbbb69c4f";
+    let server_key = "354b8cec723b6a5b45f06417ec31f1669f224743dd095c4cf83937e703133a7a";
+    assert_eq!(keys, [stored_key, server_key]);
+    for (cra, method, signature) in [
+        (None, "scram", "FiWIgeSWy25Wo8dVG755lxeiCcLTYQBf9ULiyTFP8Gc="),
+        (Some(CraSecret::plain(password.clone())), "wampcra", "oRMvkQYECWdWfyzAc7YzYVVv9EVw09yXA6ahBS1dx60="),
+        (
+            Some(CraSecret::derive(&password, salting())),
+            "wampcra",
+            "4hvpJS49GRo+q2KHC10zbSjfg+1o/Rtqm2HVeMyc3h0=",
+        ),
+    ] {
+        let principal =
+            Principal { cra, scram_autobahn: Some(scram.clone()), ..Principal::new("joe", "user") };
+        let settings = settings();
+        let hello = hello(&[method], "joe", &json!({"nonce": NONCE}));
+        let attempt = Attempt::begin(&settings, &hello, None).unwrap();
+        let step = attempt.proceed(&settings, Some(&principal), Id::MAX, &[0x5a; 32], at(0));
+        let Step::Challenged(pending) = step else { panic!("a challenge") };
+        let answer = Authenticate { signature: signature.into(), extra: Dict::default() };
+        let identity = pending.verify(&answer, at(1)).unwrap_or_else(|denied| panic!("{method}: {denied}"));
+        if method == "scram" {
+            let verifier = "GIuSXN4KALT9TxSBrh5DOSJACzV0OQ8qLWY6AwR+sIs=";
+            assert_eq!(identity.authextra["scram_server_signature"], verifier);
+        }
     }
 }
 

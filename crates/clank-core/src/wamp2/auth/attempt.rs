@@ -135,7 +135,7 @@ impl Attempt {
             }
             Claim::Scram { method, authid, nonce } => {
                 let (identity, expected) = identify(settings, principal, method, &authid, authrole);
-                let stored = principal.and_then(|principal| principal.scram.clone());
+                let stored = principal.and_then(|principal| principal.scram_of(method).cloned());
                 let expected = expected.and(stored.as_ref().map(drop).ok_or(Denied::NoCredential(method)));
                 let secret = stored.unwrap_or_else(|| decoy.scram(&authid));
                 // Half of the bytes are as many as the specification recommends.

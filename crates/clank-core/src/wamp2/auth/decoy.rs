@@ -59,7 +59,7 @@ impl Decoy {
                 keylen,
             });
         }
-        let scram = all().filter_map(|principal| principal.scram.as_ref());
+        let scram = all().flat_map(|principal| [&principal.scram, &principal.scram_autobahn]).flatten();
         if let Some((kdf, bytes)) = most(scram.map(|scram| (scram.kdf(), scram.salt_bytes()))) {
             (self.kdf, self.salt_bytes) = (kdf, bytes);
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{CraSecret, PublicKey, ScramSecret, Ticket, Wanted};
+use super::{CraSecret, Method, PublicKey, ScramSecret, Ticket, Wanted};
 
 /// A user: who it is known as, and by what it can prove it.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,8 +23,10 @@ pub struct Principal {
     pub cra: Option<CraSecret>,
     /// Its keys for cryptosign.
     pub keys: Vec<PublicKey>,
-    /// What is kept of its password.
+    /// What is kept of its password, for [`Method::Scram`].
     pub scram: Option<ScramSecret>,
+    /// What is kept of its password, for [`Method::ScramAutobahn`].
+    pub scram_autobahn: Option<ScramSecret>,
 }
 
 /// Users by their names and keys.
@@ -46,6 +48,17 @@ impl Principal {
             cra: None,
             keys: Vec::new(),
             scram: None,
+            scram_autobahn: None,
+        }
+    }
+}
+
+impl Principal {
+    /// What is kept of its password for one of the two methods.
+    pub(super) const fn scram_of(&self, method: Method) -> Option<&ScramSecret> {
+        match method {
+            Method::ScramAutobahn => self.scram_autobahn.as_ref(),
+            _ => self.scram.as_ref(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use clank_wire::serializer::{Kind, Span};
 use clank_wire::wamp2::{Authenticate, Dict};
 use serde_json::{Value, json};
@@ -117,8 +117,7 @@ impl ScramSecret {
     }
 
     /// Derives what is kept of a password, which takes long by purpose: it is done when a user is
-    /// made, not for each client. Autobahn derives other keys with Argon2, which
-    /// [`from_text`](Self::from_text) takes.
+    /// made, not for each client.
     ///
     /// ```
     /// use clank_core::wamp2::auth::{Kdf, ScramSecret, Secret};
@@ -135,10 +134,27 @@ impl ScramSecret {
         let needs = InvalidCredential { needs: "a password as RFC 4013 has it" };
         let password = std::str::from_utf8(password.expose()).map_err(|_| needs.clone())?;
         let password = stringprep::saslprep(password).map_err(|_| needs)?;
-        let salted = kdf.derive(password.as_bytes(), salt)?;
+        Ok(Self::from_salted(&kdf.derive(password.as_bytes(), salt)?, salt, kdf))
+    }
+
+    /// The same for [`Method::ScramAutobahn`]: the password is taken as it is, and what Argon2 makes
+    /// of it is the text of that, in Base64 without padding.
+    ///
+    /// # Errors
+    /// When Argon2 refuses cost or salt.
+    pub fn derive_autobahn(password: &Secret, salt: &[u8], kdf: Kdf) -> Result<Self, InvalidCredential> {
+        let derived = kdf.derive(password.expose(), salt)?;
+        let salted = match kdf {
+            Kdf::Pbkdf2 { .. } => derived,
+            Kdf::Argon2id { .. } => Secret::from(STANDARD_NO_PAD.encode(derived.expose())),
+        };
+        Ok(Self::from_salted(&salted, salt, kdf))
+    }
+
+    fn from_salted(salted: &Secret, salt: &[u8], kdf: Kdf) -> Self {
         let client_key = hmac_sha256(salted.expose(), &[b"Client Key"]);
         let server_key = hmac_sha256(salted.expose(), &[b"Server Key"]);
-        Ok(Self::new(salt, kdf, Sha256::digest(client_key).into(), server_key))
+        Self::new(salt, kdf, Sha256::digest(client_key).into(), server_key)
     }
 
     /// How the password became a key.
