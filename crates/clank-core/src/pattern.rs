@@ -40,8 +40,8 @@ use wildcards::Wildcards;
 /// A value for each pattern; cheap to clone.
 ///
 /// Looking up what matches a URI costs as much as the URI is long, and what matches; of wildcards
-/// also those that are as the URI in their first components, which is at most two to the power of
-/// its components. How many patterns there are beside that makes no difference.
+/// also those that are like the URI in their first components. How many patterns there are beside
+/// that makes no difference.
 pub struct Trie<T> {
     exact: Radix<T>,
     prefixes: Radix<T>,

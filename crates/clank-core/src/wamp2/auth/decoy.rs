@@ -9,6 +9,9 @@ use super::{CraSecret, Kdf, Principals, Salting, ScramSecret, Secret, Ticket, hm
 
 /// What is made up for users who don't exist, so that their challenges are like those of others.
 ///
+/// In what users differ, they can still be told from these: by their roles, which a challenge of
+/// WAMP-CRA has to say, or by what their keys cost.
+///
 /// The key should be random and stay the same for as long as users keep their salts: a user whose
 /// salt changes is seen not to exist.
 #[derive(Debug, Clone)]
