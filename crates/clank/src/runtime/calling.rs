@@ -118,11 +118,15 @@ impl Conn {
         (disclose_me, passthru): (bool, &Passthru<'_>),
         cx: &mut Cx,
     ) -> Result<(), Unreachable> {
+        if uri.starts_with("wamp.") {
+            // What is WAMP's own is offered by no client, whatever pattern it has registered.
+            return Err(Unreachable::NoSuchProcedure);
+        }
         let limit = cx.engine.limits().calls_in_flight.count().saturating_sub(self.calls.count());
         let progress = matches!(caller, Caller::Wamp2 { progress: true, .. });
         let invoked = self.peer.realm.dealer.call(uri, caller, limit).map_err(|(why, _)| why)?;
         let caller = (disclose_me || invoked.discloses).then_some(&*self.peer);
-        invoke(&invoked, payload, caller, (progress, passthru), &mut cx.turn);
+        invoke(&invoked, (uri, payload), caller, (progress, passthru), &mut cx.turn);
         Ok(())
     }
 

@@ -314,7 +314,7 @@ impl Conn {
     }
 
     fn leave_topics(&mut self, cx: &mut Cx) {
-        for cell in self.peer.realm.hub.leave(&self.peer) {
+        for cell in self.peer.realm.hub.leave(&self.peer).iter().filter(|cell| !cell.is_pattern()) {
             if let Ok(topic) = Uri::parse(Arc::<str>::clone(&cell.uri).to_string(), usize::MAX) {
                 self.left(topic, cx);
             }

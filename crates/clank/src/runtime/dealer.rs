@@ -11,7 +11,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use clank_wire::wamp2::{Id, Invoke};
+use clank_core::pattern::Trie;
+use clank_wire::wamp2::{Id, Invoke, Match, Pattern, Rules};
 use tokio::sync::oneshot;
 
 use super::hub::Member;
@@ -30,8 +31,8 @@ pub(crate) struct Dealer(Mutex<State>);
 #[derive(Default)]
 struct State {
     registrations: HashMap<u64, Registration>,
-    /// The registrations by what is called.
-    procedures: HashMap<Arc<str>, u64>,
+    /// The registrations by what is called: of several patterns that fit, the most exact counts.
+    procedures: Trie<u64>,
     /// Who calls or is called, by resource id; until they leave.
     parties: HashMap<u64, Party>,
     /// Registrations so far.
@@ -41,7 +42,9 @@ struct State {
 }
 
 struct Registration {
-    procedure: Arc<str>,
+    /// What is called, and how that is compared with what it is registered for.
+    procedure: Box<str>,
+    matching: Match,
     invoke: Invoke,
     /// In the order in which they registered.
     callees: Vec<Callee>,
@@ -109,6 +112,8 @@ pub(crate) struct Invoked {
     pub callee: Arc<Peer>,
     pub registration: Id,
     pub request: Id,
+    /// What is called may be one of many: the callee is told which.
+    pub to_pattern: bool,
     /// The callee wants to know who calls.
     pub discloses: bool,
 }
@@ -152,7 +157,7 @@ impl Dealer {
     /// invoked by it.
     pub(crate) fn register(
         &self,
-        procedure: &str,
+        procedure: &Pattern<'_>,
         peer: &Arc<Peer>,
         (invoke, discloses): (Invoke, bool),
         limit: usize,
@@ -167,7 +172,7 @@ impl Dealer {
             return Err(NotRegistered::TooMany(limit));
         }
         let callee = Callee { peer: Arc::clone(peer), discloses };
-        let id = match state.procedures.get(procedure).copied() {
+        let id = match state.procedures.value(procedure).copied() {
             Some(id) => {
                 let registration = state.registrations.get_mut(&id).ok_or(NotRegistered::Exists)?;
                 let is_shared = registration.invoke != Invoke::Single && registration.invoke == invoke;
@@ -179,9 +184,11 @@ impl Dealer {
             }
             None => {
                 state.count += 1;
-                let (id, procedure) = (state.count, Arc::<str>::from(procedure));
-                state.procedures.insert(Arc::clone(&procedure), id);
-                let registration = Registration { procedure, invoke, callees: vec![callee], next: 0 };
+                let id = state.count;
+                state.procedures.insert(procedure, id);
+                let (matching, procedure) = (procedure.matching(), procedure.as_str().into());
+                let registration =
+                    Registration { procedure, matching, invoke, callees: vec![callee], next: 0 };
                 state.registrations.insert(id, registration);
                 id
             }
@@ -207,7 +214,7 @@ impl Dealer {
 
     /// Whether somebody offers `procedure`.
     pub(crate) fn has(&self, procedure: &str) -> bool {
-        lock(&self.0).procedures.contains_key(procedure)
+        lock(&self.0).procedures.best(procedure).is_some()
     }
 
     /// Finds who answers a call, and notes that the caller waits. At most `limit` calls of one
@@ -219,7 +226,7 @@ impl Dealer {
         limit: usize,
     ) -> Result<Invoked, (Unreachable, Caller)> {
         let mut state = lock(&self.0);
-        let Some(id) = state.procedures.get(procedure).copied() else {
+        let Some(id) = state.procedures.best(procedure).copied() else {
             return Err((Unreachable::NoSuchProcedure, caller));
         };
         let (party, key) = match &caller {
@@ -252,7 +259,8 @@ impl Dealer {
             party.calls.insert(key, place);
         }
         let (registration, request) = (number(id), number(invocation));
-        Ok(Invoked { callee: callee.peer, registration, request, discloses: callee.discloses })
+        let to_pattern = state.registrations.get(&id).is_some_and(|known| known.matching != Match::Exact);
+        Ok(Invoked { callee: callee.peer, registration, request, to_pattern, discloses: callee.discloses })
     }
 
     /// Takes out what the callee answers: who takes it replies. `None`: it waits no longer.
@@ -317,7 +325,7 @@ impl Dealer {
     /// How many entries there are in its tables.
     pub(crate) fn entries(&self) -> usize {
         let state = lock(&self.0);
-        state.registrations.len() + state.procedures.len() + state.parties.len()
+        state.registrations.len() + state.procedures.count() + state.parties.len()
     }
 }
 
@@ -348,11 +356,12 @@ impl State {
         if !registration.callees.is_empty() {
             return;
         }
-        let procedure = Arc::clone(&registration.procedure);
-        self.registrations.remove(&id);
-        self.procedures.remove(&procedure);
+        let Some(gone) = self.registrations.remove(&id) else { return };
+        // It was a pattern when it was registered, by rules that are as strict as these or more.
+        if let Ok(pattern) = Pattern::parse(&*gone.procedure, gone.matching, Rules::Loose) {
+            self.procedures.remove(&pattern);
+        }
         shrink_map(&mut self.registrations);
-        shrink_map(&mut self.procedures);
     }
 
     /// Which of a registration's callees takes the next call.

@@ -306,8 +306,8 @@ impl Engine {
         turn: &mut Turn,
     ) -> Option<Publication> {
         let mut event = Encoded::new(topic, payload, said, self.on_overflow());
-        let walk = realm.hub.begin(topic.as_str(), &audience, &mut Fanout { event: &mut event, turn })?;
-        Some(Publication { event: event.into_owned(), audience, walk })
+        let walks = realm.hub.begin(topic.as_str(), &audience, &mut Fanout { event: &mut event, turn });
+        (!walks.is_empty()).then(|| Publication { event: event.into_owned(), audience, walks })
     }
 
     /// Queues an event for one connection. One that speaks WAMP v2 gets it if it has subscribed to
@@ -325,7 +325,7 @@ impl Engine {
         let mut fanout = Fanout { event: &mut event, turn };
         if peer.form != Form::Wamp1 {
             let Some(subscription) = peer.realm.hub.subscription_of(topic.as_str(), peer) else { return };
-            fanout.begin(subscription);
+            fanout.begin(subscription, false);
         }
         fanout.deliver(peer.id(), peer);
     }
@@ -413,13 +413,17 @@ impl Drop for Restore<'_> {
 pub(crate) struct Publication {
     event: Encoded<'static>,
     audience: Audience,
-    walk: Walk<Peer>,
+    walks: Vec<Walk<Peer>>,
 }
 
 impl Publication {
     /// Queues the event for the next of its receivers. `false`: there are no more.
     pub(crate) fn go_on(&mut self, turn: &mut Turn) -> bool {
-        self.walk.go_on(&self.audience, &mut Fanout { event: &mut self.event, turn })
+        let Some(walk) = self.walks.last_mut() else { return false };
+        if !walk.go_on(&self.audience, &mut Fanout { event: &mut self.event, turn }) {
+            self.walks.pop();
+        }
+        !self.walks.is_empty()
     }
 }
 

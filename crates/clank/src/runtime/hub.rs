@@ -11,11 +11,13 @@ use std::collections::{BinaryHeap, HashMap};
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
+use clank_core::pattern::Trie;
 use clank_core::subscription::{Audience, Deliver};
+use clank_wire::wamp2::{Match, Pattern, Rules};
 
 use super::members::Members;
 use super::room::shrink_map;
-use super::sync::atomic::{AtomicU64, Ordering};
+use super::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use super::sync::{Mutex, RandomState, lock};
 
 const SHARDS: usize = 64;
@@ -30,9 +32,10 @@ pub(crate) trait Member: Sized {
 
 /// Takes what is published to the members of one subscription after another.
 pub(crate) trait Outlet<M>: Deliver<Arc<M>> {
-    /// What is delivered from now on is delivered to members of this subscription.
-    fn begin(&mut self, subscription: u64) {
-        _ = subscription;
+    /// What is delivered from now on is delivered to members of this subscription, which may be one
+    /// to a pattern of topics.
+    fn begin(&mut self, subscription: u64, to_pattern: bool) {
+        _ = (subscription, to_pattern);
     }
 }
 
@@ -66,6 +69,8 @@ pub(crate) struct Cell<M: Member> {
     pub uri: Arc<str>,
     /// The number of the subscription, which nothing else in the hub ever has.
     pub id: u64,
+    /// How the URIs of topics are compared with its own.
+    matching: Match,
     state: Mutex<State<M>>,
 }
 
@@ -89,6 +94,10 @@ pub(crate) struct Hub<M: Member> {
     hasher: RandomState,
     /// Subscriptions so far.
     count: AtomicU64,
+    /// The subscriptions to patterns. The lock is as a shard's: it only finds and forgets.
+    patterns: Mutex<Trie<Arc<Cell<M>>>>,
+    /// How many those are: where there are none, publishing takes no lock for them.
+    pattern_count: AtomicUsize,
 }
 
 impl<M: Member> Hub<M> {
@@ -97,6 +106,8 @@ impl<M: Member> Hub<M> {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
             count: AtomicU64::new(0),
+            patterns: Mutex::default(),
+            pattern_count: AtomicUsize::new(0),
         }
     }
 
@@ -115,8 +126,29 @@ impl<M: Member> Hub<M> {
         limit: usize,
         subscribed: impl FnOnce(u64),
     ) -> Result<bool, NotSubscribed> {
+        self.add(|| self.find_or_insert(uri), member, limit, subscribed)
+    }
+
+    /// As [`subscribe_with`](Self::subscribe_with), to a pattern of topics.
+    pub(crate) fn subscribe_to_pattern(
+        &self,
+        pattern: &Pattern<'_>,
+        member: &Arc<M>,
+        limit: usize,
+        subscribed: impl FnOnce(u64),
+    ) -> Result<bool, NotSubscribed> {
+        self.add(|| self.find_or_insert_pattern(pattern), member, limit, subscribed)
+    }
+
+    fn add(
+        &self,
+        find: impl Fn() -> Arc<Cell<M>>,
+        member: &Arc<M>,
+        limit: usize,
+        subscribed: impl FnOnce(u64),
+    ) -> Result<bool, NotSubscribed> {
         loop {
-            let cell = self.find_or_insert(uri);
+            let cell = find();
             let mut state = lock(&cell.state);
             if state.forgotten {
                 continue;
@@ -145,16 +177,16 @@ impl<M: Member> Hub<M> {
         self.find(uri).is_some_and(|cell| self.remove(&cell, member, || ()))
     }
 
-    /// Ends the subscription of that number; returns its topic, or `None` if `member` has no such
+    /// Ends the subscription of that number and returns it; `None` if `member` has no such
     /// subscription. `unsubscribed` is called when nothing more is published to the member.
     pub(crate) fn unsubscribe_from(
         &self,
         subscription: u64,
         member: &M,
         unsubscribed: impl FnOnce(),
-    ) -> Option<Arc<str>> {
+    ) -> Option<Arc<Cell<M>>> {
         let cell = lock(member.held()).topics.iter().find(|cell| cell.id == subscription).cloned()?;
-        self.remove(&cell, member, unsubscribed).then(|| Arc::clone(&cell.uri))
+        self.remove(&cell, member, unsubscribed).then_some(cell)
     }
 
     fn remove(&self, cell: &Arc<Cell<M>>, member: &M, removed: impl FnOnce()) -> bool {
@@ -172,7 +204,11 @@ impl<M: Member> Hub<M> {
 
     /// The number of the subscription to `uri`, if `member` has it.
     pub(crate) fn subscription_of(&self, uri: &str, member: &M) -> Option<u64> {
-        lock(member.held()).topics.iter().find(|cell| &*cell.uri == uri).map(|cell| cell.id)
+        lock(member.held())
+            .topics
+            .iter()
+            .find(|cell| !cell.is_pattern() && &*cell.uri == uri)
+            .map(|cell| cell.id)
     }
 
     /// Ends all subscriptions of a member that closes, and lets it have no more. Returns the
@@ -189,9 +225,12 @@ impl<M: Member> Hub<M> {
 
     /// Hands what is published on `uri` to each member of the audience; returns how many.
     pub(crate) fn publish(&self, uri: &str, audience: &Audience, out: &mut impl Outlet<M>) -> usize {
-        let Some(cell) = self.find(uri) else { return 0 };
-        out.begin(cell.id);
-        lock(&cell.state).members.publish(audience, out)
+        let mut receivers = 0;
+        for cell in self.find(uri).into_iter().chain(self.patterns_of(uri)) {
+            cell.begin(out);
+            receivers += lock(&cell.state).members.publish(audience, out);
+        }
+        receivers
     }
 
     /// As [`publish`](Self::publish), but where the members are very many only to some of them: the
@@ -199,23 +238,27 @@ impl<M: Member> Hub<M> {
     ///
     /// Until its end the publisher's next message must wait; then every member still hears one
     /// publisher's events in order. Who subscribes or leaves meanwhile may hear this one or not.
-    pub(crate) fn begin(&self, uri: &str, audience: &Audience, out: &mut impl Outlet<M>) -> Option<Walk<M>> {
-        let cell = self.find(uri)?;
-        out.begin(cell.id);
-        let mut state = lock(&cell.state);
-        if !state.members.is_divided() {
-            state.members.publish(audience, out);
-            return None;
+    pub(crate) fn begin(&self, uri: &str, audience: &Audience, out: &mut impl Outlet<M>) -> Vec<Walk<M>> {
+        let mut walks = Vec::new();
+        for cell in self.find(uri).into_iter().chain(self.patterns_of(uri)) {
+            cell.begin(out);
+            let mut state = lock(&cell.state);
+            if !state.members.is_divided() {
+                state.members.publish(audience, out);
+                continue;
+            }
+            state.members.publish_part(0, audience, out);
+            state.members.begin_walk();
+            drop(state);
+            walks.push(Walk { cell, next: 1 });
         }
-        state.members.publish_part(0, audience, out);
-        state.members.begin_walk();
-        drop(state);
-        Some(Walk { cell, next: 1 })
+        walks
     }
 
-    /// What a member is subscribed to.
+    /// The topics that a member is subscribed to.
     pub(crate) fn topics_of(&self, member: &M) -> Vec<Arc<str>> {
-        lock(member.held()).topics.iter().map(|cell| Arc::clone(&cell.uri)).collect()
+        let held = lock(member.held());
+        held.topics.iter().filter(|cell| !cell.is_pattern()).map(|cell| Arc::clone(&cell.uri)).collect()
     }
 
     pub(crate) fn members(&self, uri: &str) -> Vec<Arc<M>> {
@@ -258,7 +301,8 @@ impl<M: Member> Hub<M> {
 
     /// How many topics have subscribers.
     pub(crate) fn topics(&self) -> usize {
-        self.shards.iter().map(|shard| lock(shard).len()).sum()
+        let patterns = lock(&self.patterns).count();
+        self.shards.iter().map(|shard| lock(shard).len()).sum::<usize>() + patterns
     }
 
     fn shard(&self, uri: &str) -> &Shard<M> {
@@ -276,17 +320,43 @@ impl<M: Member> Hub<M> {
         if let Some(cell) = shard.get(uri) {
             return Arc::clone(cell);
         }
-        let uri: Arc<str> = uri.into();
+        let cell = self.new_cell(uri, Match::Exact);
+        shard.insert(Arc::clone(&cell.uri), Arc::clone(&cell));
+        cell
+    }
+
+    fn find_or_insert_pattern(&self, pattern: &Pattern<'_>) -> Arc<Cell<M>> {
+        let mut patterns = lock(&self.patterns);
+        if let Some(cell) = patterns.value(pattern) {
+            return Arc::clone(cell);
+        }
+        let cell = self.new_cell(pattern.as_str(), pattern.matching());
+        patterns.insert(pattern, Arc::clone(&cell));
+        self.pattern_count.store(patterns.count(), Ordering::Release);
+        cell
+    }
+
+    fn new_cell(&self, uri: &str, matching: Match) -> Arc<Cell<M>> {
         let state = Mutex::new(State { members: Members::new(), forgotten: false });
         let id = self.count.fetch_add(1, Ordering::Relaxed) + 1;
-        let cell = Arc::new(Cell { uri: Arc::clone(&uri), id, state });
-        shard.insert(uri, Arc::clone(&cell));
-        cell
+        Arc::new(Cell { uri: uri.into(), id, matching, state })
+    }
+
+    /// The subscriptions to patterns that `uri` matches.
+    fn patterns_of(&self, uri: &str) -> Vec<Arc<Cell<M>>> {
+        if self.pattern_count.load(Ordering::Acquire) == 0 {
+            return Vec::new();
+        }
+        let patterns = lock(&self.patterns).clone();
+        patterns.matches(uri).cloned().collect()
     }
 
     fn forget_if_empty(&self, cell: &Arc<Cell<M>>) {
         if !lock(&cell.state).members.is_empty() {
             return;
+        }
+        if cell.is_pattern() {
+            return self.forget_pattern_if_empty(cell);
         }
         let mut shard = lock(self.shard(&cell.uri));
         let mut state = lock(&cell.state);
@@ -295,6 +365,29 @@ impl<M: Member> Hub<M> {
             shard.remove(&cell.uri);
             shrink_map(&mut shard);
         }
+    }
+
+    fn forget_pattern_if_empty(&self, cell: &Arc<Cell<M>>) {
+        // It was a pattern when it was subscribed to, by rules that are as strict as these or more.
+        let Ok(pattern) = Pattern::parse(&*cell.uri, cell.matching, Rules::Loose) else { return };
+        let mut patterns = lock(&self.patterns);
+        let mut state = lock(&cell.state);
+        if state.members.is_empty() && !state.forgotten {
+            state.forgotten = true;
+            patterns.remove(&pattern);
+            self.pattern_count.store(patterns.count(), Ordering::Release);
+        }
+    }
+}
+
+impl<M: Member> Cell<M> {
+    /// Whether it is a subscription to a pattern of topics.
+    pub(crate) fn is_pattern(&self) -> bool {
+        self.matching != Match::Exact
+    }
+
+    fn begin(&self, out: &mut impl Outlet<M>) {
+        out.begin(self.id, self.is_pattern());
     }
 }
 
@@ -306,7 +399,8 @@ pub(crate) struct Walk<M: Member> {
 
 impl<M: Member> Walk<M> {
     /// Hands what is published to those in the next part. `false`: it was the last.
-    pub(crate) fn go_on(&mut self, audience: &Audience, out: &mut impl Deliver<Arc<M>>) -> bool {
+    pub(crate) fn go_on(&mut self, audience: &Audience, out: &mut impl Outlet<M>) -> bool {
+        self.cell.begin(out);
         let part = self.next;
         self.next += 1;
         lock(&self.cell.state).members.publish_part(part, audience, out)

@@ -51,6 +51,7 @@ mod notify;
 mod offering;
 mod opening;
 mod outbound;
+mod patterns;
 mod peer;
 mod program;
 mod realm;

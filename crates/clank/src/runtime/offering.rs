@@ -5,8 +5,8 @@ use std::sync::Arc;
 use clank_core::wamp2::{Fault, Register};
 use clank_wire::payload::PayloadBuf;
 use clank_wire::wamp2::{
-    Cancel, CancelMode, Error, Id, Match, MessageType, Passthru, Registered, RouterMessage, Unregister,
-    Unregistered, Yield, reason,
+    Cancel, CancelMode, Error, Id, Match, MessageType, Passthru, Pattern, Registered, RouterMessage, Rules,
+    Unregister, Unregistered, Yield, reason,
 };
 
 use super::conn::Conn;
@@ -20,9 +20,9 @@ impl Conn {
     pub(super) fn on_register(&mut self, register: Register<'_>, cx: &mut Cx) {
         let Register { request, procedure, options } = register;
         let uri = procedure.as_str();
-        let refused = if options.matching != Match::Exact {
-            Some((reason::OPTION_NOT_ALLOWED, "only exact registrations are served".to_owned()))
-        } else if cx.engine.application.procedure(uri).is_some() {
+        let Ok(pattern) = Pattern::parse(uri, options.matching, Rules::Loose) else { return };
+        let is_exact = options.matching == Match::Exact;
+        let refused = if is_exact && cx.engine.application.procedure(uri).is_some() {
             // Nobody can take calls away from the server.
             Some((reason::PROCEDURE_ALREADY_EXISTS, format!("{uri} is the server's own")))
         } else {
@@ -34,7 +34,7 @@ impl Conn {
                 turn.note(peer, peer.push(frame, message, OnOverflow::Disconnect));
             };
             let how = (options.invoke, options.disclose_caller);
-            match peer.realm.dealer.register(uri, peer, how, limit, announce) {
+            match peer.realm.dealer.register(&pattern, peer, how, limit, announce) {
                 Ok(()) | Err(NotRegistered::Closing) => None,
                 Err(why @ NotRegistered::Exists) => {
                     Some((reason::PROCEDURE_ALREADY_EXISTS, format!("{uri}: {why}")))

@@ -28,7 +28,7 @@ pub(crate) async fn call_client(engine: &Engine, uri: &str, params: &[u8]) -> An
     let mut turn = Turn::default();
     let invoked = engine.realms.home().dealer.call(uri, Caller::Program(waiting), usize::MAX);
     let invoked = invoked.map_err(|(why, _)| refused(reason::NO_SUCH_PROCEDURE, &why.to_string()))?;
-    invoke(&invoked, payload, None, (false, &Passthru::default()), &mut turn);
+    invoke(&invoked, (uri, payload), None, (false, &Passthru::default()), &mut turn);
     engine.hand_over(turn);
     let _waits = Waits { engine, callee: invoked.callee, invocation: invoked.request };
     answered.await.unwrap_or_else(|_| Err(refused(reason::CANCELED, "the server has ended")))

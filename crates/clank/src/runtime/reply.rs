@@ -94,7 +94,7 @@ pub(super) fn reply(caller: Caller, answer: Answer2<'_>, passthru: &Passthru<'_>
 /// Sends a callee what it is to answer.
 pub(super) fn invoke(
     invoked: &Invoked,
-    payload: Payload<'_>,
+    (procedure, payload): (&str, Payload<'_>),
     caller: Option<&Peer>,
     (receive_progress, passthru): (bool, &Passthru<'_>),
     turn: &mut Turn,
@@ -105,6 +105,7 @@ pub(super) fn invoke(
         caller: caller.and_then(|caller| Id::new(caller.session_id.value())),
         caller_authid: session.map(|session| (&*session.authid).into()),
         caller_authrole: session.map(|session| (&*session.authrole).into()),
+        procedure: invoked.to_pattern.then(|| procedure.into()),
         receive_progress: receive_progress && callee.features.progressive_results,
         passthru: passthru.clone(),
         ..InvocationDetails::default()

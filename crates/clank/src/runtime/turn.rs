@@ -65,6 +65,8 @@ pub(crate) struct Encoded<'a> {
     said: Said,
     /// The subscription whose members are being served.
     subscription: u64,
+    /// It is one to a pattern: its members are told the topic.
+    to_pattern: bool,
     wamp1: Option<Frames>,
     wamp2: [Option<Box<Frames>>; CODECS],
     on_overflow: OnOverflow,
@@ -111,6 +113,7 @@ impl<'a> Encoded<'a> {
             payload: Source::Borrowed(payload),
             said,
             subscription: 0,
+            to_pattern: false,
             wamp1: None,
             wamp2: Default::default(),
             on_overflow,
@@ -139,9 +142,10 @@ impl<'a> Encoded<'a> {
             }
             Form::Wamp2(codec) => {
                 let (said, subscription) = (&mut self.said, self.subscription);
+                let topic = self.to_pattern.then(|| self.topic.as_str());
                 // Every codec has its place.
                 self.wamp2[form::index(codec)]
-                    .get_or_insert_with(|| wamp2(codec, subscription, said, payload).into())
+                    .get_or_insert_with(|| wamp2(codec, (subscription, topic), said, payload).into())
             }
         }
     }
@@ -153,8 +157,13 @@ fn wamp1(topic: &str, payload: Payload<'_>) -> Frames {
     Frames::new(OpCode::Text, ws::build_frame(OpCode::Text, hint, |out| event.encode(out)))
 }
 
-fn wamp2(codec: Codec, subscription: u64, said: &mut Said, payload: Payload<'_>) -> Frames {
-    let details = said.details();
+fn wamp2(
+    codec: Codec,
+    (subscription, topic): (u64, Option<&str>),
+    said: &mut Said,
+    payload: Payload<'_>,
+) -> Frames {
+    let details = wamp2::EventDetails { topic: topic.map(Into::into), ..said.details() };
     let subscription = Id::new(subscription).unwrap_or(Id::MIN);
     let publication = said.publication.unwrap_or_else(new_publication);
     let event = wamp2::Event { subscription, publication, details, payload };
@@ -211,8 +220,13 @@ impl Deliver<Arc<Peer>> for Fanout<'_, '_> {
 }
 
 impl Outlet<Peer> for Fanout<'_, '_> {
-    fn begin(&mut self, subscription: u64) {
-        self.event.subscription = subscription;
+    fn begin(&mut self, subscription: u64, to_pattern: bool) {
+        let event = &mut *self.event;
+        if event.subscription != subscription {
+            // Each subscription has frames of its own.
+            event.wamp2 = Default::default();
+            (event.subscription, event.to_pattern) = (subscription, to_pattern);
+        }
     }
 }
 

@@ -10,8 +10,8 @@ use clank_core::wamp2::{Fault, Publish, Received, Refusal, Request};
 use clank_wire::payload::{Payload, PayloadBuf};
 use clank_wire::serializer::Serializer;
 use clank_wire::wamp2::{
-    Abort, Codec, Error, Goodbye, Id, IdList, MessageType, Passthru, Published, RouterMessage, Subscribed,
-    TextList, Unsubscribe, Unsubscribed, Welcome, WelcomeDetails, reason,
+    Abort, Codec, Error, Goodbye, Id, IdList, Match, MessageType, Passthru, Published, RouterMessage,
+    Subscribed, TextList, Unsubscribe, Unsubscribed, Welcome, WelcomeDetails, reason,
 };
 
 use super::closing::Ending;
@@ -33,13 +33,22 @@ pub(super) mod errors {
 
 /// What is announced of the server's roles: what is written here works.
 const ROLES: [(&str, &[&str]); 2] = [
-    ("broker", &["publisher_exclusion", "publisher_identification", "subscriber_blackwhite_listing"]),
+    (
+        "broker",
+        &[
+            "pattern_based_subscription",
+            "publisher_exclusion",
+            "publisher_identification",
+            "subscriber_blackwhite_listing",
+        ],
+    ),
     (
         "dealer",
         &[
             "caller_identification",
             "call_canceling",
             "call_timeout",
+            "pattern_based_registration",
             "progressive_call_results",
             "shared_registration",
         ],
@@ -103,6 +112,9 @@ impl Conn {
 
     fn on_request(&mut self, request: Request<'_>, cx: &mut Cx) {
         match request {
+            Request::Subscribe(subscribe) if subscribe.matching != Match::Exact => {
+                self.subscribe_to_pattern(&subscribe, cx);
+            }
             Request::Subscribe(subscribe) => self.subscribe(subscribe.topic, Some(subscribe.request), cx),
             Request::Unsubscribe(unsubscribe) => self.unsubscribe_from(unsubscribe, cx),
             Request::Publish(publish) => self.on_publish(publish, cx),
@@ -185,9 +197,13 @@ impl Conn {
                 form::frame(codec, peer.window, |serializer, out| unsubscribed.encode(serializer, out));
             turn.note(peer, peer.push(frame, message, OnOverflow::Disconnect));
         });
-        match left.map(|uri| Uri::parse(uri.to_string(), usize::MAX)) {
-            Some(Ok(topic)) => self.has_left_topic(&topic, cx),
-            Some(Err(_)) => {}
+        match left {
+            Some(cell) if cell.is_pattern() => {}
+            Some(cell) => {
+                if let Ok(topic) = Uri::parse(&*cell.uri, usize::MAX) {
+                    self.has_left_topic(&topic, cx);
+                }
+            }
             None => {
                 let why = "the session has no such subscription";
                 let uri = reason::NO_SUCH_SUBSCRIPTION;

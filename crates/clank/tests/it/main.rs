@@ -22,3 +22,4 @@ mod wamp1_malformed;
 mod wamp1_messages;
 mod wamp2_calls;
 mod wamp2_messages;
+mod wamp2_patterns;
