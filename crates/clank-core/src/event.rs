@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use facts::{ConnectionFacts, Headers, Identity, RemoteAddress, RequestFacts};
+pub use facts::{ConnectionFacts, Headers, Identity, RemoteAddress, RequestFacts, SessionFacts};
 pub use time::Timestamp;
 
 use crate::cause::{Cause, ErrorKind, UnknownLabel};

@@ -75,6 +75,11 @@ impl<'a> Uri<'a> {
         self.0.split('/').next().unwrap_or_default()
     }
 
+    /// The same URI, borrowed.
+    pub fn as_borrowed(&self) -> Uri<'_> {
+        Uri(Cow::Borrowed(&self.0))
+    }
+
     /// The URI without a borrow.
     pub fn into_owned(self) -> Uri<'static> {
         Uri(Cow::Owned(self.0.into_owned()))

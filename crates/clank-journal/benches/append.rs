@@ -208,6 +208,7 @@ fn connection(log: &Log) -> Arc<ConnectionFacts> {
             headers: [("user-agent", "Mozilla/5.0 (X11; Linux x86_64)")].into_iter().collect(),
         },
         identity: resource_id.value().is_multiple_of(4).then(|| Box::new(Identity::new("alice"))),
+        session: None,
         attributes: None,
     })
 }

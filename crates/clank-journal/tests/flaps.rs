@@ -45,6 +45,7 @@ fn connection(log: &Log, user: usize, number: usize) -> Arc<ConnectionFacts> {
         resource_id: log.next_resource_id().unwrap(),
         request: RequestFacts::default(),
         identity: Some(Box::new(Identity::new(format!("user-{user}")))),
+        session: None,
         attributes: None,
     })
 }

@@ -47,6 +47,7 @@ fn client(log: &Log, number: u64) -> Arc<ConnectionFacts> {
         resource_id: log.next_resource_id().unwrap(),
         request: RequestFacts::default(),
         identity: None,
+        session: None,
         attributes: None,
     })
 }

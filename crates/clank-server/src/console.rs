@@ -123,6 +123,7 @@ mod tests {
             resource_id: ResourceId::FIRST,
             request: RequestFacts::default(),
             identity: None,
+            session: None,
             attributes: None,
         });
         event(Body::Client { connection, sequence: 1, change })

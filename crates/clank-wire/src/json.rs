@@ -108,6 +108,11 @@ impl<'a> Raw<'a> {
         Ok(value)
     }
 
+    /// `text` has been checked to be one value, with nothing around it.
+    pub(crate) const fn checked(text: &'a str) -> Self {
+        Raw(text)
+    }
+
     /// The text of the value.
     pub const fn as_str(self) -> &'a str {
         self.0

@@ -5,10 +5,18 @@
 //!
 //! - [`ws`]: the WebSocket handshake, frames and permessage-deflate (RFC 6455, RFC 7692)
 //! - [`json`]: spans of JSON text, checked but not parsed into values
+//! - [`serializer`]: JSON, MessagePack and CBOR as spans, and from one to another
 //! - [`payload`]: what a message carries for the application, unparsed
 //! - [`wamp1`]: the messages of WAMP v1
+//! - [`wamp2`]: the messages of WAMP v2
+//! - [`rawsocket`]: WAMP v2 without WebSocket
+//! - [`excerpt`]: what a peer sent, fit to be shown
 
+pub mod excerpt;
 pub mod json;
 pub mod payload;
+pub mod rawsocket;
+pub mod serializer;
 pub mod wamp1;
+pub mod wamp2;
 pub mod ws;

@@ -13,20 +13,21 @@
 //! | no argument | `null` | `[]` |
 //! | one argument, no keywords | the argument | `[argument]` |
 //! | anything else | `{"args": [...], "kwargs": {...}}` | `[...], {...}` |
+//!
+//! MessagePack and CBOR put the elements of a list one behind the other too, behind a head that says
+//! how many they are; so their spans are kept in the same way. Into another serializer a payload is
+//! written only where somebody needs it there: [`Payload::transcode`], and the messages that write it
+//! straight into a frame.
+
+use std::borrow::Cow;
 
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::json::{Kind, List, Raw};
-
-/// The format of a payload's spans.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Serializer {
-    /// JSON, RFC 8259.
-    Json,
-}
+use crate::json::{Kind, List, Raw, write_string};
+pub use crate::serializer::Serializer;
+use crate::serializer::{Kind as ValueKind, Span, items};
 
 /// Arguments and keyword arguments that borrow the message in which they came.
 ///
@@ -81,6 +82,28 @@ impl<'a> Payload<'a> {
         Some(Payload { keywords, ..self })
     }
 
+    /// The arguments and keyword arguments as a WAMP v2 message has them: a list, and a dictionary.
+    ///
+    /// `None` if one of them is of another kind, or not in `serializer`.
+    pub fn from_spans(
+        serializer: Serializer,
+        arguments: Option<Span<'a>>,
+        keywords: Option<Span<'a>>,
+    ) -> Option<Self> {
+        if arguments.iter().chain(&keywords).any(|span| span.serializer() != serializer) {
+            return None;
+        }
+        let (arguments, count) = match arguments {
+            Some(span) => span.list()?,
+            None => (&[][..], 0),
+        };
+        let keywords = match keywords {
+            Some(span) if !span.is_map() => return None,
+            keywords => keywords.filter(|span| span.count() > 0).map(Span::bytes),
+        };
+        Some(Payload { serializer, arguments, count, keywords })
+    }
+
     /// The format of the spans.
     pub const fn serializer(&self) -> Serializer {
         self.serializer
@@ -91,7 +114,8 @@ impl<'a> Payload<'a> {
         self.count
     }
 
-    /// The positional arguments as they stand between the brackets of their array.
+    /// The positional arguments as they stand between the brackets of their array: in MessagePack
+    /// and CBOR, behind its head.
     pub const fn arguments(&self) -> &'a [u8] {
         self.arguments
     }
@@ -101,22 +125,36 @@ impl<'a> Payload<'a> {
         self.keywords
     }
 
+    /// The positional arguments, each for itself.
+    pub fn iter(&self) -> impl Iterator<Item = Span<'a>> {
+        items(self.serializer, self.arguments, self.count)
+    }
+
+    /// Whether there is neither an argument nor a keyword argument.
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0 && self.keywords.is_none()
+    }
+
     /// Writes the payload as the one JSON value that WAMP v1 has for an event or a result.
     pub fn write_value(&self, out: &mut Vec<u8>) {
         match (self.count, self.keywords) {
             (0, None) => out.extend_from_slice(b"null"),
-            (1, None) => out.extend_from_slice(self.arguments),
+            (1, None) => self.write_arguments(Serializer::Json, out),
             _ => {
                 out.extend_from_slice(b"{\"args\":[");
-                out.extend_from_slice(self.arguments);
+                self.write_arguments(Serializer::Json, out);
                 out.extend_from_slice(b"],\"kwargs\":");
-                out.extend_from_slice(self.keywords.unwrap_or(b"{}"));
+                match self.keyword_span() {
+                    Some(keywords) => keywords.write(Serializer::Json, out),
+                    None => out.extend_from_slice(b"{}"),
+                }
                 out.push(b'}');
             }
         }
     }
 
-    /// How many bytes [`Payload::write_value`] writes.
+    /// How many bytes [`Payload::write_value`] writes; of a payload that isn't JSON, a guess that
+    /// serves for reserving room.
     pub fn value_len(&self) -> usize {
         match (self.count, self.keywords) {
             (0, None) => "null".len(),
@@ -128,12 +166,13 @@ impl<'a> Payload<'a> {
         }
     }
 
-    /// Reads the payload's one value (see [`Payload::write_value`]) into a type of Rust.
+    /// Reads the payload's one value (see [`Payload::write_value`]) into a type of Rust. What isn't
+    /// JSON is read as the JSON that it becomes: binary data is a string of `\0` and Base64.
     ///
     /// # Errors
     /// When the value doesn't fit the type.
     pub fn deserialize<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        if self.count == 1 && self.keywords.is_none() {
+        if self.count == 1 && self.keywords.is_none() && self.serializer == Serializer::Json {
             return serde_json::from_slice(self.arguments);
         }
         let mut value = Vec::with_capacity(self.value_len());
@@ -159,6 +198,66 @@ impl<'a> Payload<'a> {
     /// copies only what lies elsewhere. The whole message is kept as long as the result is.
     pub fn share(&self, message: &Bytes) -> PayloadBuf {
         self.map(|span| share_span(span, message))
+    }
+
+    /// The payload in another serializer. In its own it is a copy; [`PayloadBuf::transcode`] then
+    /// shares the bytes.
+    ///
+    /// ```
+    /// use clank_wire::{json::Raw, payload::{Payload, Serializer}};
+    ///
+    /// let event = Payload::from(Raw::parse("[9007199254740993, true]").unwrap());
+    /// let packed = event.transcode(Serializer::MessagePack);
+    /// assert_eq!(packed.as_payload().arguments(), b"\x92\xcf\x00\x20\x00\x00\x00\x00\x00\x01\xc3");
+    /// let back = packed.transcode(Serializer::Json);
+    /// assert_eq!(back.as_payload().arguments(), b"[9007199254740993,true]");
+    /// ```
+    pub fn transcode(&self, serializer: Serializer) -> PayloadBuf {
+        let mut arguments = Vec::with_capacity(self.arguments.len());
+        self.write_arguments(serializer, &mut arguments);
+        let keywords = self.keyword_span().map(|keywords| {
+            let mut out = Vec::with_capacity(keywords.bytes().len());
+            keywords.write(serializer, &mut out);
+            out.into()
+        });
+        PayloadBuf { serializer, arguments: arguments.into(), count: self.count, keywords }
+    }
+
+    /// What an error says to people and what it says to programs: its first argument, if that is a
+    /// text, and the rest. So a WAMP v2 ERROR becomes the description and details of a WAMP v1
+    /// CALLERROR; [`PayloadBuf::from_error`] is the way back.
+    pub fn split_description(&self) -> (Option<Cow<'a, str>>, Payload<'a>) {
+        let first = self.iter().next().filter(|first| first.kind() == ValueKind::Text);
+        let Some((first, text)) = first.and_then(|first| Some((first, first.to_text()?))) else {
+            return (None, *self);
+        };
+        let rest = self.arguments.get(first.bytes().len()..).unwrap_or_default();
+        let rest = match self.serializer {
+            Serializer::Json => {
+                let rest = rest.trim_ascii_start();
+                rest.strip_prefix(b",").unwrap_or(rest).trim_ascii_start()
+            }
+            Serializer::MessagePack | Serializer::Cbor => rest,
+        };
+        (Some(text), Payload { arguments: rest, count: self.count - 1, ..*self })
+    }
+
+    /// Writes the arguments one behind the other, in JSON with commas between them.
+    pub(crate) fn write_arguments(&self, serializer: Serializer, out: &mut Vec<u8>) {
+        if serializer == self.serializer {
+            return out.extend_from_slice(self.arguments);
+        }
+        for (index, argument) in self.iter().enumerate() {
+            if index > 0 && serializer == Serializer::Json {
+                out.push(b',');
+            }
+            argument.write(serializer, out);
+        }
+    }
+
+    /// The keyword arguments as a value; how many they are is not said.
+    pub(crate) fn keyword_span(&self) -> Option<Span<'a>> {
+        self.keywords.map(|keywords| Span::checked(self.serializer, keywords, 0))
     }
 
     fn map(&self, mut own: impl FnMut(&[u8]) -> Bytes) -> PayloadBuf {
@@ -204,6 +303,28 @@ impl PayloadBuf {
     pub(crate) fn from_json(value: Vec<u8>) -> Self {
         let arguments = value.into();
         PayloadBuf { serializer: Serializer::Json, arguments, count: 1, keywords: None }
+    }
+
+    /// The arguments of an error: its description, and its details as a second argument. The
+    /// inverse of [`Payload::split_description`] as far as WAMP v1 has room for it.
+    pub fn from_error(description: &str, details: Option<Payload<'_>>) -> Self {
+        let mut arguments = Vec::new();
+        write_string(description, &mut arguments);
+        if let Some(details) = details {
+            arguments.push(b',');
+            details.write_value(&mut arguments);
+        }
+        let (serializer, count) = (Serializer::Json, 1 + usize::from(details.is_some()));
+        PayloadBuf { serializer, arguments: arguments.into(), count, keywords: None }
+    }
+
+    /// The payload in another serializer; in its own it shares the bytes.
+    #[must_use]
+    pub fn transcode(&self, serializer: Serializer) -> PayloadBuf {
+        if serializer == self.serializer {
+            return self.clone();
+        }
+        self.as_payload().transcode(serializer)
     }
 
     /// The payload, borrowed.

@@ -15,7 +15,7 @@ use clank_wire::ws::deflate;
 use serde_json::Value;
 
 use crate::admission::{Admission, ConnectRequest};
-use crate::config::{Application, OnListenerTimeout, Origins, Page, Paths, Settings, TopicEntry};
+use crate::config::{Application, OnListenerTimeout, Origins, Page, Paths, Settings, TopicEntry, Wamp2};
 use crate::error::{Result, StartError};
 use crate::event::LifecycleEvent;
 use crate::handle::Handle;
@@ -90,6 +90,7 @@ impl Builder {
             before_accept: true,
             limits: Limits::DEFAULT,
             wamp1: Arc::default(),
+            wamp2: Wamp2::default(),
             wamp1_name: crate::runtime::WAMP1.into(),
             deflate: None,
             origins: Origins::SameHost,
@@ -269,6 +270,20 @@ impl Builder {
         self
     }
 
+    /// Names the realm in which clients of WAMP v1 are, and in which the program publishes; without
+    /// it `realm1`, which the examples of most clients of WAMP v2 join.
+    pub fn home_realm(mut self, name: impl Into<String>) -> Self {
+        self.settings.wamp2.realm = name.into();
+        self
+    }
+
+    /// Adds a realm that clients of WAMP v2 can join: a space of topics and procedures of its own.
+    /// Handlers and procedures of the program serve all realms.
+    pub fn realm(mut self, name: impl Into<String>) -> Self {
+        self.settings.wamp2.realms.push(name.into());
+        self
+    }
+
     /// Compresses messages for clients that offer permessage-deflate. Off by default: it costs
     /// memory and time, and a secret in a message beside what an attacker chose can be guessed by
     /// the length of both.
@@ -369,6 +384,8 @@ impl Builder {
             ..self.settings.wamp1.as_ref().clone()
         };
         self.settings.wamp1 = options.into();
+        self.settings.wamp2.options.max_uri_bytes = limits.uri.bytes();
+        self.settings.wamp2.options.max_listed_sessions = limits.listed_sessions.count();
         server::start(self.settings, self.application, self.periodic, self.journal, self.runtime)
     }
 }

@@ -121,15 +121,15 @@ impl Handle {
     pub async fn client(&self) -> Result<Client> {
         let request = self.handshake()?;
         let (request, ()) = request.into_parts();
-        let accepted = match decide(&self.engine, None, &request, || ABORTED).await {
-            Ok((_, accepted)) => accepted,
+        let entrant = match decide(&self.engine, None, &request, || ABORTED).await {
+            Ok((_, entrant)) => entrant,
             Err(refused) => {
                 let response = refused.tell(&self.engine, None, &request);
                 return Err(Error::new(format!("refused with status {}", response.status())));
             }
         };
         let (near, far) = tokio::io::duplex(PIPE);
-        let adopted = Adopted { accepted, carrier: Carrier::Stream(Box::new(far)), early: Bytes::new() };
+        let adopted = Adopted { entrant, carrier: Carrier::Stream(Box::new(far)), early: Bytes::new() };
         let limit = self.engine.limits().message.bytes();
         let (mut client, welcome) = Client::begin(near, limit, &self.engine.threads.handle());
         self.engine.adopt(adopted);

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use clank_core::id::{NodeId, RunId};
 use clank_core::limits::Limits;
 use clank_core::topic::Uri;
-use clank_core::wamp1;
+use clank_core::{wamp1, wamp2};
 use clank_wire::ws::deflate;
 use http::{HeaderMap, header};
 
@@ -87,6 +87,23 @@ impl Paths {
     }
 }
 
+/// What can be configured of WAMP v2.
+#[derive(Clone, Debug)]
+pub(crate) struct Wamp2 {
+    /// The realm in which clients of WAMP v1 are, and what the program publishes.
+    pub realm: String,
+    /// The other realms.
+    pub realms: Vec<String>,
+    pub options: wamp2::Options,
+}
+
+impl Default for Wamp2 {
+    /// One realm. Its name is the one that the examples of most clients join.
+    fn default() -> Self {
+        Self { realm: "realm1".into(), realms: Vec::new(), options: wamp2::Options::default() }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub node: NodeId,
@@ -96,6 +113,7 @@ pub(crate) struct Settings {
     pub before_accept: bool,
     pub limits: Limits,
     pub wamp1: Arc<wamp1::Options>,
+    pub wamp2: Wamp2,
     /// The name of its subprotocol, shared by all records.
     pub wamp1_name: Arc<str>,
     pub deflate: Option<deflate::Options>,

@@ -83,7 +83,7 @@ impl Connection {
 
     /// The URIs of the topics that it is subscribed to at this moment.
     pub fn topics(&self) -> Vec<Arc<str>> {
-        self.0.engine.hub.topics_of(&*self.0)
+        self.0.realm.hub.topics_of(&*self.0)
     }
 
     pub(crate) fn send_event(&self, topic: &Uri<'_>, event: &Event) {

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use clank_core::topic::Uri;
 use clank_core::wamp1::SessionId;
+use clank_wire::serializer::Serializer;
+use clank_wire::wamp2::reason;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::connection::Connection;
 use crate::error::{Error, Result};
-use crate::rpc::{Call, RpcError};
-use crate::runtime::{Engine, contain};
+use crate::rpc::{Answer, Call, RpcError};
+use crate::runtime::{Engine, call_client, contain};
 use crate::server::Control;
 use crate::topic::Topic;
 
@@ -32,6 +34,8 @@ pub struct Tables {
     pub handshakes: usize,
     /// Topics that have subscribers.
     pub topics: usize,
+    /// Procedures that clients offer, and clients that call or are called.
+    pub procedures: usize,
     /// Addresses that are counted against their limits.
     pub addresses: usize,
     /// Bytes that wait for clients that read too slowly.
@@ -45,7 +49,7 @@ impl Handle {
     /// When `uri` is empty, too long, or has control characters.
     pub fn topic(&self, uri: &str) -> Result<Topic> {
         let uri = Uri::parse(uri, self.engine.limits().uri.bytes())?;
-        Ok(Topic::new(uri.into_owned(), Arc::clone(&self.engine)))
+        Ok(Topic::new(uri.into_owned(), Arc::clone(&self.engine), Arc::clone(self.engine.realms.home())))
     }
 
     /// Publishes `event` to all subscribers of a topic. The topic's handler is not asked.
@@ -56,8 +60,8 @@ impl Handle {
         self.topic(topic)?.broadcast(event)
     }
 
-    /// Calls a procedure of this server, as a client would: `params` is an array or an object. A
-    /// call that is no longer waited for is dropped.
+    /// Calls a procedure of this server, as a client would, or one that a client offers in the realm
+    /// of WAMP v1: `params` is an array or an object. A call that is no longer waited for is dropped.
     ///
     /// # Errors
     /// What the procedure answers; or that there is none, that it panicked, or that its result
@@ -68,7 +72,9 @@ impl Handle {
         params: &P,
     ) -> Result<R, RpcError> {
         let params = serde_json::to_vec(params).map_err(|error| RpcError::new(error.to_string()))?;
-        let (procedure, _) = self.engine.application.procedure(uri).ok_or_else(RpcError::not_found)?;
+        let Some((procedure, _)) = self.engine.application.procedure(uri) else {
+            return self.call_client(uri, &params).await;
+        };
         let call = Call { caller: None, uri: uri.into(), params: params.into() };
         // It may block its thread, as application code may, and the caller's may have other duties.
         let called = self.engine.threads.spawn(contain(move || procedure.call(call)));
@@ -77,6 +83,18 @@ impl Handle {
         let reply = reply.map_err(|_| RpcError::new("the server has ended"))?;
         let result = reply.map_err(|panic| RpcError::new(format!("the procedure panicked: {panic}")))??;
         result.as_payload().deserialize().map_err(|error| RpcError::new(error.to_string()))
+    }
+
+    async fn call_client<R: DeserializeOwned>(&self, uri: &str, params: &[u8]) -> Result<R, RpcError> {
+        match call_client(&self.engine, uri, params).await {
+            Ok(result) => result.as_payload().deserialize().map_err(|error| RpcError::new(error.to_string())),
+            Err((error, _)) if error == reason::NO_SUCH_PROCEDURE => Err(RpcError::not_found()),
+            Err((error, payload)) => {
+                let (description, details) = payload.as_payload().split_description();
+                let details = (!details.is_empty()).then(|| Answer(details.transcode(Serializer::Json)));
+                Err(RpcError::verbatim(error, description.unwrap_or_default(), details))
+            }
+        }
     }
 
     /// All open connections.
@@ -123,7 +141,7 @@ impl Handle {
     /// The first `count` topics, by their URIs, that have subscribers, begin with `prefix` and come
     /// after the URI `after`. It looks at all topics that there are.
     pub fn topics_after(&self, prefix: &str, after: &str, count: usize) -> Vec<Topic> {
-        let uris = self.engine.hub.topics_after(prefix, after, count).into_iter();
+        let uris = self.engine.realms.home().hub.topics_after(prefix, after, count).into_iter();
         uris.filter_map(|uri| self.topic(&uri).ok()).collect()
     }
 
@@ -143,7 +161,8 @@ impl Handle {
             open: self.engine.open(),
             connections: self.engine.gate.connections(),
             handshakes: self.engine.gate.handshakes(),
-            topics: self.engine.hub.topics(),
+            procedures: self.engine.realms.iter().map(|realm| realm.dealer.entries()).sum(),
+            topics: self.engine.realms.iter().map(|realm| realm.hub.topics()).sum(),
             addresses: self.engine.gate.addresses(),
             waiting: self.engine.bounds.held(),
         }

@@ -14,7 +14,7 @@ use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 
 use crate::handle::Handle;
-use crate::runtime::{ABORTED, Adopted, Body, Carrier, Engine, decide, reject_accepted, text};
+use crate::runtime::{ABORTED, Adopted, Body, Carrier, Engine, decide, text};
 
 /// A service that makes WebSockets of the requests routed to it.
 ///
@@ -106,7 +106,7 @@ async fn answer(
     if !handshake::is_upgrade(&request.headers) {
         return text(StatusCode::UPGRADE_REQUIRED, "this is a WebSocket: connect with ws://\n".into());
     }
-    let (response, accepted) = match decide(&engine, remote, request, || ABORTED).await {
+    let (response, entrant) = match decide(&engine, remote, request, || ABORTED).await {
         Ok(decided) => decided,
         Err(refused) => return refused.tell(&engine, remote, request),
     };
@@ -115,9 +115,9 @@ async fn answer(
         match upgrade.await {
             Ok(upgraded) => {
                 let (carrier, early) = take_over(upgraded);
-                engine.adopt(Adopted { accepted, carrier, early });
+                engine.adopt(Adopted { entrant, carrier, early });
             }
-            Err(_) => reject_accepted(&engine, accepted, ABORTED),
+            Err(_) => entrant.reject(&engine, ABORTED),
         }
     });
     response

@@ -51,6 +51,9 @@ struct Procedure<S> {
 /// What a procedure answers: the result as JSON, or an error.
 pub(crate) type Reply = Result<PayloadBuf, RpcError>;
 
+/// What a client answered the program: its result, or the URI of an error and what it says.
+pub(crate) type Answered = Result<PayloadBuf, (String, PayloadBuf)>;
+
 impl<S: Service> Procedures<S> {
     /// Adds the procedure `name`. Its parameters are read into `P`: from the call's only argument
     /// if that is an array or an object, else from the list of all arguments. What it returns is

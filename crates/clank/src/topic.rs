@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use crate::Result;
 use crate::connection::Connection;
 use crate::hooks::{Absent, BoxFuture, is_present_2, is_present_3};
-use crate::runtime::{Engine, Turn};
+use crate::runtime::{Engine, Realm, Turn};
 
 /// What becomes of a publication once its handler has seen it.
 #[derive(Clone, Debug, Default)]
@@ -247,11 +247,17 @@ where
 pub struct Topic {
     uri: Uri<'static>,
     engine: Arc<Engine>,
+    realm: Arc<Realm>,
 }
 
 impl Topic {
-    pub(crate) fn new(uri: Uri<'static>, engine: Arc<Engine>) -> Self {
-        Self { uri, engine }
+    pub(crate) fn new(uri: Uri<'static>, engine: Arc<Engine>, realm: Arc<Realm>) -> Self {
+        Self { uri, engine, realm }
+    }
+
+    /// The name of the realm that it is in.
+    pub fn realm(&self) -> &str {
+        &self.realm.name
     }
 
     /// The topic's URI.
@@ -279,12 +285,14 @@ impl Topic {
     /// Sends an event made before. Returns to how many subscribers it goes.
     pub fn publish(&self, event: &Event, audience: &Audience) -> usize {
         let mut turn = Turn::default();
-        let receivers = self.engine.publish(&self.uri, event.0.as_payload(), &audience.0, &mut turn);
+        let receivers =
+            self.engine.publish(&self.realm, &self.uri, event.0.as_payload(), &audience.0, &mut turn);
         self.engine.hand_over(turn);
         receivers
     }
 
-    /// Sends `event` to `connection` alone, subscribed or not.
+    /// Sends `event` to `connection` alone, subscribed or not; to one that speaks WAMP v2 only if
+    /// it has subscribed, for there an event belongs to a subscription.
     ///
     /// # Errors
     /// When `event` can't be JSON.
@@ -300,34 +308,37 @@ impl Topic {
 
     /// The subscribers at this moment.
     pub fn members(&self) -> Vec<Connection> {
-        self.engine.hub.members(self.uri()).into_iter().map(Connection).collect()
+        self.realm.hub.members(self.uri()).into_iter().map(Connection).collect()
     }
 
     /// The resource ids of the subscribers at this moment, in rising order. Where there are many,
     /// it is quicker than [`members`](Self::members), and keeps who publishes waiting for less long.
     pub fn member_ids(&self) -> Vec<u64> {
-        self.engine.hub.member_ids(self.uri())
+        self.realm.hub.member_ids(self.uri())
     }
 
     /// How many subscribers there are at this moment.
     pub fn count(&self) -> usize {
-        self.engine.hub.count(self.uri())
+        self.realm.hub.count(self.uri())
     }
 
     /// Whether `connection` is a subscriber.
     pub fn has(&self, connection: &Connection) -> bool {
-        self.engine.hub.has(self.uri(), connection.resource_id())
+        self.realm.hub.has(self.uri(), connection.resource_id())
     }
 
     /// Subscribes `connection`, as if it had asked for it; the handler is not called. `false` if
-    /// it was subscribed before, is gone, or has as many subscriptions as one may have.
+    /// it was subscribed before, is gone, or has as many subscriptions as one may have; or if it
+    /// speaks WAMP v2, whose clients know only subscriptions that they asked for, or is in another
+    /// realm.
     pub fn add(&self, connection: &Connection) -> bool {
-        self.engine.subscribe(&self.uri, &connection.0).is_ok_and(|added| added)
+        Arc::ptr_eq(&self.realm, &connection.0.realm)
+            && self.engine.subscribe(&self.uri, &connection.0).is_ok_and(|added| added)
     }
 
     /// Unsubscribes `connection`; the handler is not called. `false` if it was not subscribed.
     pub fn remove(&self, connection: &Connection) -> bool {
-        self.engine.hub.unsubscribe(self.uri(), &connection.0)
+        self.realm.hub.unsubscribe(self.uri(), &connection.0)
     }
 }
 
@@ -419,7 +430,11 @@ mod tests {
     }
 
     fn topic(engine: &Arc<Engine>) -> Topic {
-        Topic::new(Uri::parse("acme/a".to_owned(), 100).unwrap(), Arc::clone(engine))
+        Topic::new(
+            Uri::parse("acme/a".to_owned(), 100).unwrap(),
+            Arc::clone(engine),
+            Arc::clone(engine.realms.home()),
+        )
     }
 
     /// Who has been sent something since the last look.
@@ -464,9 +479,9 @@ mod tests {
         assert!(topic.remove(&all[0]) && !topic.remove(&all[0]));
         assert!(!topic.has(&all[0]) && topic.has(&all[1]));
         assert_eq!(topic.members(), [all[1].clone()]);
-        engine.hub.leave(&all[1].0);
+        engine.realms.home().hub.leave(&all[1].0);
         assert!(!topic.add(&all[1]), "it is gone");
-        assert_eq!(engine.hub.topics(), 0);
+        assert_eq!(engine.realms.home().hub.topics(), 0);
     }
 
     #[test]

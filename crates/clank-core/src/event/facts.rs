@@ -28,6 +28,25 @@ pub struct ConnectionFacts {
     pub identity: Option<Box<Identity>>,
     /// What else a connecting listener attached.
     pub attributes: Option<Box<Map<String, Value>>>,
+    /// Its session, where that is one of WAMP v2.
+    pub session: Option<Box<SessionFacts>>,
+}
+
+/// A session of WAMP v2: where it is, and who the client is in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionFacts {
+    /// The realm that it has joined.
+    pub realm: Box<str>,
+    /// The number that WELCOME gave it.
+    pub id: u64,
+    /// Who the client is.
+    pub authid: Box<str>,
+    /// As what it may act.
+    pub authrole: Box<str>,
+    /// How it has proved that.
+    pub authmethod: Box<str>,
+    /// How its messages are written: `json`, `msgpack` or `cbor`.
+    pub serializer: Box<str>,
 }
 
 /// What a handshake said. All of it may be missing from a malformed one.
@@ -225,7 +244,7 @@ mod tests {
     fn facts_are_small() {
         assert_eq!(size_of::<RemoteAddress>(), 20);
         assert_eq!(size_of::<RequestFacts>(), 72);
-        assert_eq!(size_of::<ConnectionFacts>(), 112);
+        assert_eq!(size_of::<ConnectionFacts>(), 120);
     }
 
     #[test]

@@ -14,8 +14,8 @@ use serde_json::{Map, Value};
 
 use super::{
     Body, Change, ConnectionFacts, Disconnected, Event, EventKind, Failure, Gap, Headers, Identity, Launched,
-    Origin, Presence, PreviousRun, Rejection, RemoteAddress, RequestFacts, Stopping, Timestamp, Traffic,
-    User,
+    Origin, Presence, PreviousRun, Rejection, RemoteAddress, RequestFacts, SessionFacts, Stopping, Timestamp,
+    Traffic, User,
 };
 use crate::cause::{Cause, ErrorKind};
 use crate::id::{ConnectionId, EventId, NodeId, ResourceId, RunId};
@@ -66,6 +66,7 @@ fn connection_fields<M: SerializeMap>(
     map.serialize_entry("resource_id", &facts.resource_id)?;
     map.serialize_entry("sequence", &sequence)?;
     request_fields(map, &facts.request)?;
+    optional(map, "session", facts.session.as_ref())?;
     let known = facts.identity.as_ref().map(|identity| Known { identity, presence });
     optional(map, "identity", known.as_ref())?;
     optional(map, "attributes", facts.attributes.as_ref())
@@ -182,6 +183,7 @@ struct Fields {
     path: Option<Box<str>>,
     #[serde(default)]
     headers: Headers,
+    session: Option<Box<SessionFacts>>,
     identity: Option<Box<ReadKnown>>,
     attributes: Option<Box<Map<String, Value>>>,
     cause: Option<Cause>,
@@ -274,6 +276,7 @@ impl Fields {
             request: self.take_request(),
             identity: identity.map(Box::new),
             attributes: self.attributes.take(),
+            session: self.session.take(),
         });
         Ok(Body::Client { connection, sequence: take!(self.sequence), change })
     }

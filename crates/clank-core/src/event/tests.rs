@@ -28,6 +28,7 @@ fn facts() -> Arc<ConnectionFacts> {
         resource_id: ResourceId::FIRST,
         request: request(),
         identity: Some(Box::new(Identity::new("alice"))),
+        session: None,
         attributes: Some(Box::new(Map::from_iter([("room".to_owned(), json!(7))]))),
     })
 }

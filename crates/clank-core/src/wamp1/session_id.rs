@@ -37,6 +37,11 @@ impl SessionId {
         SessionId(if bits == 0 { Self::MAX } else { bits })
     }
 
+    /// The id of that number; `None` if there is none.
+    pub const fn new(value: u64) -> Option<Self> {
+        if value >= 1 && value <= Self::MAX { Some(SessionId(value)) } else { None }
+    }
+
     /// The id as an integer, as WAMP v2 has it.
     pub const fn value(self) -> u64 {
         self.0

@@ -144,7 +144,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Takes a key with its colon, up to the value.
-    fn key(&mut self, expected: &'static str) -> Result<(), SyntaxError> {
+    pub(crate) fn key(&mut self, expected: &'static str) -> Result<(), SyntaxError> {
         if self.peek() != Some(b'"') {
             return Err(self.unexpected(expected));
         }

@@ -65,7 +65,7 @@ impl<'a> Elements<'a> {
             Some([digit @ b'0'..=b'8']) => MessageType::ALL.get(usize::from(digit - b'0')),
             _ => None,
         };
-        message.copied().ok_or_else(|| Malformed::Type(Excerpt::of(self.head[0])))
+        message.copied().ok_or_else(|| Malformed::Type(excerpt(self.head[0])))
     }
 
     /// The element at `index`, counted from zero.
@@ -107,8 +107,13 @@ impl<'a> Elements<'a> {
     /// The error that says that `message` needs something else at `index`.
     #[cold]
     pub(super) fn unfit(&self, message: MessageType, index: usize, needs: &'static str) -> Malformed {
-        Malformed::Element { message, index, needs, got: Excerpt::of(self.at(index)) }
+        Malformed::Element { message, index, needs, got: excerpt(self.at(index)) }
     }
+}
+
+/// An excerpt of an element, or the word `nothing`.
+fn excerpt(element: Option<Raw<'_>>) -> Excerpt {
+    Excerpt::new(element.map_or("nothing", Raw::as_str))
 }
 
 /// Writes a message element by element.

@@ -30,8 +30,9 @@ mod publish;
 mod subscribe;
 mod welcome;
 
+pub use crate::excerpt::Excerpt;
 pub use call::{Call, CallError, CallResult, Params};
-pub use malformed::{Excerpt, Malformed};
+pub use malformed::Malformed;
 pub use prefix::Prefix;
 pub use publish::{Event, Exclude, Publish, SessionList};
 pub use subscribe::{Subscribe, Unsubscribe};

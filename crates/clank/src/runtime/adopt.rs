@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 
-use super::conn::Accepted;
+use super::entrant::Entrant;
 use super::transport::Stream;
 
 /// A connection whose handshake somebody else has made.
 pub(crate) struct Adopted {
-    pub accepted: Accepted,
+    pub entrant: Entrant,
     pub carrier: Carrier,
     /// What the client has sent already.
     pub early: Bytes,

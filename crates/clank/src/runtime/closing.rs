@@ -26,12 +26,26 @@ pub(crate) struct Ending {
     cause: Cause,
     code: u16,
     reason: Box<str>,
+    joins_again: bool,
 }
 
 impl Ending {
     /// An end with the cause's own close code.
     pub(crate) fn new(cause: Cause, reason: &str) -> Self {
-        Self { cause, code: cause.close_code().unwrap_or(1006), reason: reason.into() }
+        Self { cause, code: cause.close_code().unwrap_or(1006), reason: reason.into(), joins_again: false }
+    }
+
+    /// The session ends, and its socket may begin another.
+    pub(crate) fn of_session(reason: &str) -> Self {
+        Self { joins_again: true, ..Self::new(Cause::ClientClosed, reason).code(1000) }
+    }
+
+    pub(super) fn cause(&self) -> Cause {
+        self.cause
+    }
+
+    pub(super) fn reason(&self) -> &str {
+        &self.reason
     }
 
     /// The same with another code.
@@ -61,6 +75,16 @@ pub(crate) struct Closing {
     shut: bool,
     /// The record of the end is made: nothing is told after it.
     farewell: bool,
+    /// The socket is not shut but goes on without this session: another one may follow.
+    joins_again: bool,
+    /// What the client sent behind its GOODBYE.
+    rest: Vec<u8>,
+}
+
+impl Closing {
+    pub(super) fn take_rest(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.rest)
+    }
 }
 
 impl Conn {
@@ -73,6 +97,8 @@ impl Conn {
         let frame = self.close_frame(&ending);
         let deadline = cx.now + CLOSE_WAIT;
         let answered = cause == Cause::ClientClosed;
+        let joins_again = ending.joins_again;
+        self.say_goodbye(&ending, cx);
         let error =
             cause.error_kind().map(|kind| Failure { kind, message: ending.reason.clone(), survived: false });
         let calls_deadline = cx.now + cx.listener_limit();
@@ -86,6 +112,8 @@ impl Conn {
             written: false,
             shut: false,
             farewell: false,
+            joins_again,
+            rest: Vec::new(),
         }));
         self.peer.set_closing();
         cx.engine.deregister(&self.peer);
@@ -96,11 +124,17 @@ impl Conn {
             self.tell(Change::Error(Box::new(error)), cx);
         }
         self.leave_topics(cx);
+        self.leave_dealer(cx);
+        self.timeouts = Vec::new();
         self.lane.push(Work::Farewell);
         if self.calls.count() > 0 {
             self.schedule(calls_deadline, cx);
         }
-        if frame.is_some() {
+        if joins_again {
+            let push = self.peer.seal(None);
+            cx.turn.note(&self.peer, push);
+            self.schedule(deadline, cx);
+        } else if frame.is_some() {
             let push = self.peer.seal(frame);
             cx.turn.note(&self.peer, push);
             self.schedule(deadline, cx);
@@ -168,7 +202,7 @@ impl Conn {
         let Some(closing) = &mut self.closing else { return };
         if closing.sealed && !closing.written {
             closing.written = true;
-            if !closing.answered {
+            if !closing.answered && !closing.joins_again {
                 // The client sees the end of the stream behind the close frame, and may still
                 // answer.
                 self.transport.end();
@@ -180,15 +214,16 @@ impl Conn {
     /// The deadlines of a closing connection; `None` if it is not closing.
     pub(super) fn check_closing(&mut self, cx: &mut Cx) -> Option<u64> {
         let closing = self.closing.as_ref()?;
-        let Closing { deadline, calls_deadline, shut, .. } = **closing;
+        let Closing { deadline, calls_deadline, shut, joins_again, written, .. } = **closing;
         if self.calls.count() > 0 && calls_deadline <= cx.now {
             self.calls.forget_all();
         }
-        if !shut && deadline <= cx.now {
+        let waits_for_nobody = joins_again && written;
+        if !shut && deadline <= cx.now && !waits_for_nobody {
             self.shut();
         }
         let calls = if self.calls.count() > 0 { calls_deadline } else { u64::MAX };
-        let socket = if self.is_shut() { u64::MAX } else { deadline };
+        let socket = if self.is_shut() || waits_for_nobody { u64::MAX } else { deadline };
         Some(calls.min(socket))
     }
 
@@ -199,6 +234,24 @@ impl Conn {
     /// Whether the socket is shut.
     pub(super) fn is_shut(&self) -> bool {
         self.closing.as_ref().is_some_and(|closing| closing.shut)
+    }
+
+    /// Whether its session ends, and its socket goes on.
+    pub(super) fn joins_again(&self) -> bool {
+        self.closing.as_ref().is_some_and(|closing| closing.joins_again)
+    }
+
+    /// Keeps `bytes` for the next session, if this one has just ended.
+    pub(super) fn keeps_rest(&mut self, bytes: &[u8]) -> bool {
+        let Some(closing) = self.closing.as_mut().filter(|closing| closing.joins_again) else { return false };
+        closing.rest.extend_from_slice(bytes);
+        true
+    }
+
+    /// Whether its session is over and told of, and its socket may begin another.
+    pub(crate) fn has_left(&self) -> bool {
+        let has_left = |closing: &Closing| closing.joins_again && closing.written && !closing.shut;
+        self.closing.as_deref().is_some_and(has_left) && self.lane.is_ended()
     }
 
     /// Whether nothing is left to be done: the socket is shut, and everybody has heard.
@@ -228,7 +281,7 @@ impl Conn {
         }
         if let Some(closing) = &mut self.closing {
             closing.farewell = true;
-            let Ending { cause, code, reason } = &closing.ending;
+            let Ending { cause, code, reason, joins_again: _ } = &closing.ending;
             log_end(self.peer.id(), *cause, reason);
             let disconnected = Disconnected {
                 cause: *cause,
@@ -261,7 +314,7 @@ impl Conn {
     }
 
     fn leave_topics(&mut self, cx: &mut Cx) {
-        for cell in cx.engine.hub.leave(&self.peer) {
+        for cell in self.peer.realm.hub.leave(&self.peer).iter().filter(|cell| !cell.is_pattern()) {
             if let Ok(topic) = Uri::parse(Arc::<str>::clone(&cell.uri).to_string(), usize::MAX) {
                 self.left(topic, cx);
             }
@@ -269,7 +322,8 @@ impl Conn {
     }
 
     fn shut_if_done(&mut self) {
-        if self.closing.as_ref().is_some_and(|closing| closing.answered && closing.written) {
+        let is_done = |closing: &Closing| closing.answered && closing.written && !closing.joins_again;
+        if self.closing.as_deref().is_some_and(is_done) {
             self.shut();
         }
     }

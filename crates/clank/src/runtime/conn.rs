@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use clank_core::cause::{Cause, ErrorKind};
-use clank_core::event::{
-    Body, Change, ConnectionFacts, Event as Record, EventKind, Failure, Timestamp, Traffic,
-};
-use clank_core::wamp1::{Session, SessionId};
+use clank_core::event::{Body, Change, Event as Record, EventKind, Failure, Traffic};
+use clank_core::wamp1;
+use clank_core::wamp2;
+use clank_wire::wamp2::Id;
 use clank_wire::ws;
 use clank_wire::ws::deflate::Agreement;
 use clank_wire::ws::{CloseCode, Decoder, DecoderOptions, Event, OpCode, ProtocolError, Role};
@@ -21,7 +21,8 @@ use super::admitted::Admitted;
 use super::calls::Calls;
 use super::closing::{Closing, Ending};
 use super::cx::Cx;
-use super::engine::Engine;
+use super::entrant::{Accepted, Candidate, Speaks};
+use super::form::Form;
 use super::job::{Done, Failed, Ticket, Who};
 use super::lane::{Job, Lane, Running, Work};
 use super::outbound::OnOverflow;
@@ -46,36 +47,14 @@ const INBOX_BYTES: usize = 256 * 1024;
 /// 5.5.3), so that a flood of pings costs little.
 const PONGS: u32 = 32;
 /// The server as WELCOME names it.
-const IDENT: &str = concat!("Clank/", env!("CARGO_PKG_VERSION"));
+pub(super) const IDENT: &str = concat!("Clank/", env!("CARGO_PKG_VERSION"));
 
 /// What the connection speaks above WebSocket.
 pub(super) enum Protocol {
-    Wamp1(Session),
+    Wamp1(wamp1::Session),
+    Wamp2(wamp2::Session),
     /// No subprotocol: messages go to the raw handler.
     Raw,
-}
-
-/// A handshake that was answered with 101.
-pub(crate) struct Accepted {
-    pub session_id: SessionId,
-    pub facts: Arc<ConnectionFacts>,
-    /// When it was let in.
-    pub time: Timestamp,
-    /// The journal has its `connected`.
-    pub recorded: bool,
-    pub wamp1: bool,
-    pub deflate: Option<Agreement>,
-    /// Its place; kept until the last listener has heard of the end.
-    pub place: Admitted,
-}
-
-impl Accepted {
-    /// The record of its opening.
-    pub(super) fn connected(&self, engine: &Engine) -> Record {
-        let body =
-            Body::Client { connection: Arc::clone(&self.facts), sequence: 1, change: Change::Connected };
-        Record::new(self.time, engine.origin.clone(), body)
-    }
 }
 
 /// An open WebSocket.
@@ -86,8 +65,12 @@ pub(crate) struct Conn {
     pub(super) protocol: Protocol,
     pub(super) lane: Lane,
     pub(super) calls: Calls,
+    /// When which of its calls has taken too long.
+    pub(super) timeouts: Vec<(u64, Id)>,
     pub(super) received: Traffic,
-    _place: Admitted,
+    deflate: Option<Agreement>,
+    /// Its place; `None` once another session has taken it over.
+    place: Option<Admitted>,
     pub(super) opened: u64,
     /// When the client was last heard.
     pub(super) heard: u64,
@@ -130,23 +113,36 @@ impl Conn {
         cx: &mut Cx,
     ) -> Self {
         let connected = accepted.connected(&cx.engine);
-        let Accepted { session_id, facts, time: _, recorded, wamp1, deflate, place } = accepted;
+        let Accepted { session_id, facts, time: _, recorded, speaks, realm, features, deflate, place } =
+            accepted;
         let window = deflate.map(|agreement| agreement.server_window_bits());
         let socket = transport.socket().cloned();
-        let parts = Parts { facts, session_id, worker: cx.worker, token, window, socket };
+        let form = match speaks {
+            Speaks::Wamp1 | Speaks::Raw => Form::Wamp1,
+            Speaks::Wamp2(codec) => Form::Wamp2(codec),
+        };
+        let parts =
+            Parts { facts, session_id, worker: cx.worker, token, window, form, realm, features, socket };
         let peer = Peer::new(&cx.engine, parts);
         let options =
             DecoderOptions { max_message: cx.engine.limits().message.bytes(), deflate: deflate.is_some() };
-        let session = || Session::new(session_id, Arc::clone(&cx.engine.settings.wamp1));
+        let settings = &cx.engine.settings;
+        let protocol = match speaks {
+            Speaks::Wamp1 => Protocol::Wamp1(wamp1::Session::new(session_id, Arc::clone(&settings.wamp1))),
+            Speaks::Wamp2(codec) => Protocol::Wamp2(wamp2::Session::new(codec, settings.wamp2.options)),
+            Speaks::Raw => Protocol::Raw,
+        };
         let mut conn = Self {
             peer,
             transport,
             decoder: Decoder::new(Role::Server, options),
-            protocol: if wamp1 { Protocol::Wamp1(session()) } else { Protocol::Raw },
+            protocol,
+            deflate,
             lane: Lane::default(),
             calls: Calls::default(),
+            timeouts: Vec::new(),
             received: Traffic::default(),
-            _place: place,
+            place: Some(place),
             opened: cx.now,
             heard: cx.now,
             pinged: None,
@@ -173,9 +169,16 @@ impl Conn {
         if let Some(response) = response {
             self.push_control(response, cx);
         }
-        if let Protocol::Wamp1(session) = &self.protocol {
-            let welcome = ws::build_frame(OpCode::Text, 64, |out| session.welcome(IDENT, out));
-            let message = ws::payload(&welcome).len();
+        let welcome = match &self.protocol {
+            Protocol::Wamp1(session) => {
+                let welcome = ws::build_frame(OpCode::Text, 64, |out| session.welcome(IDENT, out));
+                let message = ws::payload(&welcome).len();
+                Some((welcome, message))
+            }
+            Protocol::Wamp2(session) => Some(self.welcome(session.codec())),
+            Protocol::Raw => None,
+        };
+        if let Some((welcome, message)) = welcome {
             let push = self.peer.push(welcome, message, OnOverflow::Disconnect);
             cx.turn.note(&self.peer, push);
         }
@@ -299,6 +302,9 @@ impl Conn {
         let mut late_pong = None;
         let mut at = 0;
         while at < bytes.len() {
+            if self.keeps_rest(bytes.get(at..).unwrap_or_default()) {
+                break;
+            }
             match self.decoder.decode(bytes.get_mut(at..).unwrap_or_default(), &mut scratch) {
                 Ok((used, event)) => {
                     at += used;
@@ -384,6 +390,7 @@ impl Conn {
         self.readable
             && self.paused == 0
             && !self.is_shut()
+            && !self.joins_again()
             && !self.lane.is_full(cx.engine.limits().inbox.count())
             && self.lane.bytes() < INBOX_BYTES
             && !self.peer.is_blocked()
@@ -449,6 +456,17 @@ impl Conn {
         }
     }
 
+    /// What goes on with the socket once its session is over and told of: the candidate for the next
+    /// session, and what came behind the last one's GOODBYE.
+    pub(crate) fn leave(mut self) -> Option<(Candidate, Transport, Vec<u8>)> {
+        let Protocol::Wamp2(session) = &self.protocol else { return None };
+        let (codec, place) = (session.codec(), self.place.take()?);
+        let candidate = Candidate::again(codec, &self.peer.facts, self.deflate, place);
+        let early = self.closing.as_mut().map(|closing| closing.take_rest()).unwrap_or_default();
+        self.peer.release();
+        Some((candidate, std::mem::replace(&mut self.transport, Transport::Gone), early))
+    }
+
     /// The number of the next job.
     pub(super) fn ticket(&mut self) -> u32 {
         self.tickets = self.tickets.wrapping_add(1);
@@ -463,7 +481,8 @@ impl Conn {
 impl Drop for Conn {
     /// Leaves nothing behind, also where the server ends without closing its connections.
     fn drop(&mut self) {
-        self.peer.engine.hub.leave(&self.peer);
+        self.peer.realm.hub.leave(&self.peer);
+        self.peer.realm.dealer.leave(&self.peer);
         self.peer.engine.deregister(&self.peer);
         self.peer.shut();
         self.peer.engine.bounds.exchange(self.holds, 0);

@@ -63,6 +63,7 @@ impl Conn {
             }
             next = next.min(at);
         }
+        next = next.min(self.check_timeouts(cx));
         next.min(self.check_keepalive(cx))
     }
 
@@ -117,8 +118,9 @@ mod tests {
 
     use super::*;
     use crate::runtime::admitted::Admitted;
-    use crate::runtime::conn::Accepted;
+    use crate::runtime::entrant::{Accepted, Speaks};
     use crate::runtime::fixtures::{self, Letters};
+    use crate::runtime::peer::Features;
     use crate::runtime::slots::Token;
     use crate::runtime::transport::Transport;
 
@@ -131,7 +133,9 @@ mod tests {
             facts: Arc::clone(&fixtures::peer(&engine, 1, None).facts),
             time: Timestamp::from_unix_micros(0),
             recorded: false,
-            wamp1: true,
+            speaks: Speaks::Wamp1,
+            realm: Arc::clone(engine.realms.home()),
+            features: Features::default(),
             deflate: None,
             place: Admitted::take(&engine, None).unwrap(),
         };

@@ -11,23 +11,26 @@ use clank_core::event::{Body, Event as Record, EventKind, Headers, Origin, Reque
 use clank_core::id::{ConnectionId, ResourceId, RunId};
 use clank_core::journal::Journal;
 use clank_core::limits::{Limits, SlowConsumer};
-use clank_core::subscription::Audience;
+use clank_core::subscription::{Audience, Connections};
 use clank_core::topic::Uri;
 use clank_core::wamp1::SessionId;
 use clank_wire::payload::Payload;
+use clank_wire::wamp2::Codec;
 use http::HeaderMap;
 
 use super::adopt::Adopted;
+use super::form::{CODECS, Form};
 use super::gate::Gate;
-use super::hub::{Hub, Member, NotSubscribed, Walk};
+use super::hub::{Member, NotSubscribed, Outlet, Walk};
 use super::mailbox::{Command, Mailbox};
 use super::notices::Notices;
 use super::outbound::{Bounds, OnOverflow};
 use super::peer::Peer;
+use super::realm::{Realm, Realms};
 use super::registry::Registry;
 use super::sync::{Mutex, lock};
 use super::threads::Threads;
-use super::turn::{Encoded, Fanout, Turn};
+use super::turn::{Encoded, Fanout, Said, Turn};
 use crate::config::{Application, Settings};
 use crate::connection::Connection;
 use crate::event::Told;
@@ -38,7 +41,9 @@ pub(crate) struct Engine {
     pub application: Application,
     /// Where lifecycle events are kept.
     pub journal: Option<Arc<dyn Journal>>,
-    pub hub: Hub<Peer>,
+    pub realms: Realms,
+    /// What records call the codecs of WAMP v2.
+    pub codecs: [Arc<str>; CODECS],
     pub bounds: Bounds,
     pub gate: Gate,
     /// The connections that are open.
@@ -90,10 +95,11 @@ impl Engine {
         let bounds = Bounds::new(settings.limits.outbound.bytes(), settings.limits.buffered.bytes());
         Arc::new(Self {
             origin: Origin { node: settings.node.clone(), run },
+            realms: Realms::new(&settings.wamp2.realm, &settings.wamp2.realms),
+            codecs: Codec::ALL.map(|codec| codec.subprotocol().into()),
             settings,
             application,
             journal,
-            hub: Hub::new(),
             bounds,
             gate: Gate::default(),
             registry: Mutex::default(),
@@ -245,43 +251,67 @@ impl Engine {
         lock(&self.registry).find_session(session)
     }
 
+    /// The connections of those of these sessions that there are.
+    pub(crate) fn connections_of(&self, sessions: impl Iterator<Item = u64>) -> Connections {
+        let registry = lock(&self.registry);
+        sessions.filter_map(SessionId::new).filter_map(|session| registry.find_session(session)).collect()
+    }
+
     /// Makes the record of `body`, for listeners.
     pub(crate) fn told(&self, body: Body, connection: Option<Connection>) -> Arc<Told> {
         let time = Timestamp::from(SystemTime::now());
         Told::new(Record::new(time, self.origin.clone(), body), connection)
     }
 
+    /// Subscribes `peer`, of which it knows nothing: clients of WAMP v2 have no subscriptions that
+    /// they did not ask for.
     pub(crate) fn subscribe(&self, topic: &Uri<'_>, peer: &Arc<Peer>) -> Result<bool, NotSubscribed> {
-        self.hub.subscribe(topic.as_str(), peer, self.limits().subscriptions.count())
+        if peer.form != Form::Wamp1 {
+            return Err(NotSubscribed::Unasked);
+        }
+        self.subscribe_with(topic, peer, |_| ())
+    }
+
+    /// Subscribes `peer`, and calls `subscribed` before anything is published to it.
+    pub(crate) fn subscribe_with(
+        &self,
+        topic: &Uri<'_>,
+        peer: &Arc<Peer>,
+        subscribed: impl FnOnce(u64),
+    ) -> Result<bool, NotSubscribed> {
+        let limit = self.limits().subscriptions.count();
+        peer.realm.hub.subscribe_with(topic.as_str(), peer, limit, subscribed)
     }
 
     /// Queues an event for a topic's subscribers.
     pub(crate) fn publish(
         &self,
+        realm: &Realm,
         topic: &Uri<'_>,
         payload: Payload<'_>,
         audience: &Audience,
         turn: &mut Turn,
     ) -> usize {
-        let mut event = Encoded::new(topic, payload, self.on_overflow());
-        self.hub.publish(topic.as_str(), audience, &mut Fanout { event: &mut event, turn })
+        let mut event = Encoded::new(topic, payload, Said::default(), self.on_overflow());
+        realm.hub.publish(topic.as_str(), audience, &mut Fanout { event: &mut event, turn })
     }
 
     /// As [`publish`](Self::publish), but where the subscribers are very many only for some of
     /// them: the worker goes on with the [`Publication`].
     pub(crate) fn begin_publication(
         &self,
-        topic: &Uri<'_>,
-        payload: Payload<'_>,
+        realm: &Realm,
+        (topic, payload, said): (&Uri<'_>, Payload<'_>, Said),
         audience: Audience,
         turn: &mut Turn,
     ) -> Option<Publication> {
-        let mut event = Encoded::new(topic, payload, self.on_overflow());
-        let walk = self.hub.begin(topic.as_str(), &audience, &mut Fanout { event: &mut event, turn })?;
-        Some(Publication { event, audience, walk })
+        let mut event = Encoded::new(topic, payload, said, self.on_overflow());
+        let walks = realm.hub.begin(topic.as_str(), &audience, &mut Fanout { event: &mut event, turn });
+        (!walks.is_empty()).then(|| Publication { event: event.into_owned(), audience, walks })
     }
 
-    /// Queues an event for one connection.
+    /// Queues an event for one connection. One that speaks WAMP v2 gets it if it has subscribed to
+    /// the topic: its events belong to subscriptions.
     pub(crate) fn send_event(
         &self,
         peer: &Arc<Peer>,
@@ -291,8 +321,13 @@ impl Engine {
     ) {
         use clank_core::subscription::Deliver;
 
-        let mut event = Encoded::new(topic, payload, self.on_overflow());
-        Fanout { event: &mut event, turn }.deliver(peer.id(), peer);
+        let mut event = Encoded::new(topic, payload, Said::default(), self.on_overflow());
+        let mut fanout = Fanout { event: &mut event, turn };
+        if peer.form != Form::Wamp1 {
+            let Some(subscription) = peer.realm.hub.subscription_of(topic.as_str(), peer) else { return };
+            fanout.begin(subscription, false);
+        }
+        fanout.deliver(peer.id(), peer);
     }
 
     fn on_overflow(&self) -> OnOverflow {
@@ -347,7 +382,7 @@ impl Engine {
     /// Serves a connection whose handshake somebody else has made.
     pub(crate) fn adopt(&self, adopted: Adopted) {
         let workers = self.mailboxes().len().max(1) as u64;
-        let worker = adopted.accepted.facts.resource_id.value() % workers;
+        let worker = adopted.entrant.number() % workers;
         self.send(worker as usize, Command::Adopt(Box::new(adopted)));
     }
 
@@ -376,15 +411,19 @@ impl Drop for Restore<'_> {
 
 /// An event that goes to very many, part by part.
 pub(crate) struct Publication {
-    event: Encoded,
+    event: Encoded<'static>,
     audience: Audience,
-    walk: Walk<Peer>,
+    walks: Vec<Walk<Peer>>,
 }
 
 impl Publication {
     /// Queues the event for the next of its receivers. `false`: there are no more.
     pub(crate) fn go_on(&mut self, turn: &mut Turn) -> bool {
-        self.walk.go_on(&self.audience, &mut Fanout { event: &mut self.event, turn })
+        let Some(walk) = self.walks.last_mut() else { return false };
+        if !walk.go_on(&self.audience, &mut Fanout { event: &mut self.event, turn }) {
+            self.walks.pop();
+        }
+        !self.walks.is_empty()
     }
 }
 

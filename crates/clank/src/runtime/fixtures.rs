@@ -12,12 +12,13 @@ use clank_core::limits::Limits;
 use clank_wire::ws::deflate::WindowBits;
 
 use super::engine::Engine;
+use super::form::Form;
 use super::mailbox::Mailbox;
 use super::outbound::{Flushed, Sink};
-use super::peer::{Parts, Peer};
+use super::peer::{Features, Parts, Peer};
 use super::slots::Token;
 use super::threads::Threads;
-use crate::config::{Application, OnListenerTimeout, Origins, Paths, Settings};
+use crate::config::{Application, OnListenerTimeout, Origins, Paths, Settings, Wamp2};
 
 /// A server that has no workers. To be called within a runtime of tokio's.
 pub(crate) fn engine(limits: Limits) -> Arc<Engine> {
@@ -27,6 +28,7 @@ pub(crate) fn engine(limits: Limits) -> Arc<Engine> {
         before_accept: true,
         limits,
         wamp1: Arc::default(),
+        wamp2: Wamp2::default(),
         wamp1_name: "wamp".into(),
         deflate: None,
         origins: Origins::SameHost,
@@ -57,11 +59,22 @@ fn made(engine: &Arc<Engine>, id: u64, window: Option<WindowBits>, user: Option<
         resource_id: ResourceId::new(id).unwrap(),
         request: RequestFacts::default(),
         identity: user.map(|user| Identity::new(user).into()),
+        session: None,
         attributes: None,
     };
+    let realm = Arc::clone(engine.realms.home());
     let token = Token::from_mio(mio::Token(id as usize));
-    let parts =
-        Parts { facts: facts.into(), session_id: names.session_id, worker: 0, token, window, socket: None };
+    let parts = Parts {
+        facts: facts.into(),
+        session_id: names.session_id,
+        worker: 0,
+        token,
+        window,
+        form: Form::Wamp1,
+        realm,
+        features: Features::default(),
+        socket: None,
+    };
     Peer::new(engine, parts)
 }
 

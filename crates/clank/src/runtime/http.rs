@@ -13,10 +13,10 @@ use clank_core::cause::Cause;
 use hyper::server::conn::http1;
 use mio::net::TcpStream;
 
-use super::conn::Accepted;
 use super::cx::Cx;
 use super::engine::Engine;
-use super::respond::{ABORTED, Responder, Why, reject, reject_accepted};
+use super::entrant::Entrant;
+use super::respond::{ABORTED, Responder, Why, reject};
 
 /// Bytes of responses that may wait for a client that doesn't read; then no further request is
 /// answered.
@@ -28,7 +28,7 @@ pub(crate) struct Http {
     /// all that is left to be done is to write that.
     connection: Option<Pin<Box<http1::Connection<Io, Responder>>>>,
     wire: Rc<RefCell<Wire>>,
-    accepted: Rc<RefCell<Option<Accepted>>>,
+    accepted: Rc<RefCell<Option<Entrant>>>,
     engine: Arc<Engine>,
     remote: SocketAddr,
     waker: Waker,
@@ -59,7 +59,7 @@ pub(crate) enum Progress {
 
 /// A socket whose handshake is accepted.
 pub(crate) struct Upgraded {
-    pub accepted: Accepted,
+    pub entrant: Entrant,
     pub socket: TcpStream,
     /// The response, which has still to be sent.
     pub response: Bytes,
@@ -199,8 +199,8 @@ impl Http {
         self.wire.borrow_mut().why = why;
         // With it goes the handshake on which listeners are deciding, which tells.
         self.connection = None;
-        if let Some(accepted) = self.accepted.take() {
-            reject_accepted(&self.engine, accepted, why);
+        if let Some(entrant) = self.accepted.take() {
+            entrant.reject(&self.engine, why);
         } else if !self.wire.borrow().told {
             reject(&self.engine, Some(self.remote), why);
         }
@@ -208,13 +208,13 @@ impl Http {
 
     /// Takes the socket back from hyper.
     fn upgrade(&mut self) -> Option<Upgraded> {
-        let accepted = self.accepted.take()?;
+        let entrant = self.accepted.take()?;
         let parts = Pin::into_inner(self.connection.take()?).into_parts();
         let mut wire = self.wire.borrow_mut();
         let response = std::mem::take(&mut wire.out).into();
         let (readable, ended) = (wire.readable, wire.ended);
         Some(Upgraded {
-            accepted,
+            entrant,
             socket: wire.socket.take()?,
             response,
             early: parts.read_buf,

@@ -11,10 +11,13 @@ use std::collections::{BinaryHeap, HashMap};
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
+use clank_core::pattern::Trie;
 use clank_core::subscription::{Audience, Deliver};
+use clank_wire::wamp2::{Match, Pattern, Rules};
 
 use super::members::Members;
 use super::room::shrink_map;
+use super::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use super::sync::{Mutex, RandomState, lock};
 
 const SHARDS: usize = 64;
@@ -25,6 +28,15 @@ pub(crate) trait Member: Sized {
     fn id(&self) -> u64;
     /// What it is subscribed to.
     fn held(&self) -> &Mutex<Held<Self>>;
+}
+
+/// Takes what is published to the members of one subscription after another.
+pub(crate) trait Outlet<M>: Deliver<Arc<M>> {
+    /// What is delivered from now on is delivered to members of this subscription, which may be one
+    /// to a pattern of topics.
+    fn begin(&mut self, subscription: u64, to_pattern: bool) {
+        _ = (subscription, to_pattern);
+    }
 }
 
 /// A member's subscriptions.
@@ -48,11 +60,17 @@ pub(crate) enum NotSubscribed {
     Closing,
     #[error("the connection has as many subscriptions as one may have ({0})")]
     TooMany(usize),
+    #[error("the client has not asked for it")]
+    Unasked,
 }
 
 /// One topic that has, or just had, subscribers.
 pub(crate) struct Cell<M: Member> {
     pub uri: Arc<str>,
+    /// The number of the subscription, which nothing else in the hub ever has.
+    pub id: u64,
+    /// How the URIs of topics are compared with its own.
+    matching: Match,
     state: Mutex<State<M>>,
 }
 
@@ -74,26 +92,74 @@ type Shard<M> = Mutex<HashMap<Arc<str>, Arc<Cell<M>>>>;
 pub(crate) struct Hub<M: Member> {
     shards: Box<[Shard<M>]>,
     hasher: RandomState,
+    /// Subscriptions so far.
+    count: AtomicU64,
+    /// The subscriptions to patterns. The lock is as a shard's: it only finds and forgets.
+    patterns: Mutex<Trie<Arc<Cell<M>>>>,
+    /// How many those are: where there are none, publishing takes no lock for them.
+    pattern_count: AtomicUsize,
 }
 
 impl<M: Member> Hub<M> {
     pub(crate) fn new() -> Self {
-        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), hasher: RandomState::new() }
+        Self {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            hasher: RandomState::new(),
+            count: AtomicU64::new(0),
+            patterns: Mutex::default(),
+            pattern_count: AtomicUsize::new(0),
+        }
     }
 
     /// Subscribes `member`; `false` if it was subscribed before. `limit` bounds its subscriptions.
+    #[cfg(all(test, feature = "shuttle"))]
     pub(crate) fn subscribe(&self, uri: &str, member: &Arc<M>, limit: usize) -> Result<bool, NotSubscribed> {
+        self.subscribe_with(uri, member, limit, |_| ())
+    }
+
+    /// The same. `subscribed` is called with the subscription's number before anything is published to the
+    /// member; as [`Deliver::deliver`] it may push to the member's queue and no more.
+    pub(crate) fn subscribe_with(
+        &self,
+        uri: &str,
+        member: &Arc<M>,
+        limit: usize,
+        subscribed: impl FnOnce(u64),
+    ) -> Result<bool, NotSubscribed> {
+        self.add(|| self.find_or_insert(uri), member, limit, subscribed)
+    }
+
+    /// As [`subscribe_with`](Self::subscribe_with), to a pattern of topics.
+    pub(crate) fn subscribe_to_pattern(
+        &self,
+        pattern: &Pattern<'_>,
+        member: &Arc<M>,
+        limit: usize,
+        subscribed: impl FnOnce(u64),
+    ) -> Result<bool, NotSubscribed> {
+        self.add(|| self.find_or_insert_pattern(pattern), member, limit, subscribed)
+    }
+
+    fn add(
+        &self,
+        find: impl Fn() -> Arc<Cell<M>>,
+        member: &Arc<M>,
+        limit: usize,
+        subscribed: impl FnOnce(u64),
+    ) -> Result<bool, NotSubscribed> {
         loop {
-            let cell = self.find_or_insert(uri);
+            let cell = find();
             let mut state = lock(&cell.state);
             if state.forgotten {
                 continue;
             }
             if state.members.has(member.id()) {
+                subscribed(cell.id);
                 return Ok(false);
             }
             match lock(member.held()).add(&cell, limit) {
                 Ok(()) => {
+                    subscribed(cell.id);
                     state.members.add(Arc::clone(member));
                     return Ok(true);
                 }
@@ -108,16 +174,41 @@ impl<M: Member> Hub<M> {
 
     /// Unsubscribes `member`; `false` if it was not subscribed.
     pub(crate) fn unsubscribe(&self, uri: &str, member: &M) -> bool {
-        let Some(cell) = self.find(uri) else { return false };
+        self.find(uri).is_some_and(|cell| self.remove(&cell, member, || ()))
+    }
+
+    /// Ends the subscription of that number and returns it; `None` if `member` has no such
+    /// subscription. `unsubscribed` is called when nothing more is published to the member.
+    pub(crate) fn unsubscribe_from(
+        &self,
+        subscription: u64,
+        member: &M,
+        unsubscribed: impl FnOnce(),
+    ) -> Option<Arc<Cell<M>>> {
+        let cell = lock(member.held()).topics.iter().find(|cell| cell.id == subscription).cloned()?;
+        self.remove(&cell, member, unsubscribed).then_some(cell)
+    }
+
+    fn remove(&self, cell: &Arc<Cell<M>>, member: &M, removed: impl FnOnce()) -> bool {
         {
             let mut state = lock(&cell.state);
             if !state.members.remove(member.id()) {
                 return false;
             }
-            lock(member.held()).remove(&cell);
+            removed();
+            lock(member.held()).remove(cell);
         }
-        self.forget_if_empty(&cell);
+        self.forget_if_empty(cell);
         true
+    }
+
+    /// The number of the subscription to `uri`, if `member` has it.
+    pub(crate) fn subscription_of(&self, uri: &str, member: &M) -> Option<u64> {
+        lock(member.held())
+            .topics
+            .iter()
+            .find(|cell| !cell.is_pattern() && &*cell.uri == uri)
+            .map(|cell| cell.id)
     }
 
     /// Ends all subscriptions of a member that closes, and lets it have no more. Returns the
@@ -133,11 +224,13 @@ impl<M: Member> Hub<M> {
     }
 
     /// Hands what is published on `uri` to each member of the audience; returns how many.
-    pub(crate) fn publish(&self, uri: &str, audience: &Audience, out: &mut impl Deliver<Arc<M>>) -> usize {
-        match self.find(uri) {
-            Some(cell) => lock(&cell.state).members.publish(audience, out),
-            None => 0,
+    pub(crate) fn publish(&self, uri: &str, audience: &Audience, out: &mut impl Outlet<M>) -> usize {
+        let mut receivers = 0;
+        for cell in self.find(uri).into_iter().chain(self.patterns_of(uri)) {
+            cell.begin(out);
+            receivers += lock(&cell.state).members.publish(audience, out);
         }
+        receivers
     }
 
     /// As [`publish`](Self::publish), but where the members are very many only to some of them: the
@@ -145,27 +238,27 @@ impl<M: Member> Hub<M> {
     ///
     /// Until its end the publisher's next message must wait; then every member still hears one
     /// publisher's events in order. Who subscribes or leaves meanwhile may hear this one or not.
-    pub(crate) fn begin(
-        &self,
-        uri: &str,
-        audience: &Audience,
-        out: &mut impl Deliver<Arc<M>>,
-    ) -> Option<Walk<M>> {
-        let cell = self.find(uri)?;
-        let mut state = lock(&cell.state);
-        if !state.members.is_divided() {
-            state.members.publish(audience, out);
-            return None;
+    pub(crate) fn begin(&self, uri: &str, audience: &Audience, out: &mut impl Outlet<M>) -> Vec<Walk<M>> {
+        let mut walks = Vec::new();
+        for cell in self.find(uri).into_iter().chain(self.patterns_of(uri)) {
+            cell.begin(out);
+            let mut state = lock(&cell.state);
+            if !state.members.is_divided() {
+                state.members.publish(audience, out);
+                continue;
+            }
+            state.members.publish_part(0, audience, out);
+            state.members.begin_walk();
+            drop(state);
+            walks.push(Walk { cell, next: 1 });
         }
-        state.members.publish_part(0, audience, out);
-        state.members.begin_walk();
-        drop(state);
-        Some(Walk { cell, next: 1 })
+        walks
     }
 
-    /// What a member is subscribed to.
+    /// The topics that a member is subscribed to.
     pub(crate) fn topics_of(&self, member: &M) -> Vec<Arc<str>> {
-        lock(member.held()).topics.iter().map(|cell| Arc::clone(&cell.uri)).collect()
+        let held = lock(member.held());
+        held.topics.iter().filter(|cell| !cell.is_pattern()).map(|cell| Arc::clone(&cell.uri)).collect()
     }
 
     pub(crate) fn members(&self, uri: &str) -> Vec<Arc<M>> {
@@ -208,7 +301,8 @@ impl<M: Member> Hub<M> {
 
     /// How many topics have subscribers.
     pub(crate) fn topics(&self) -> usize {
-        self.shards.iter().map(|shard| lock(shard).len()).sum()
+        let patterns = lock(&self.patterns).count();
+        self.shards.iter().map(|shard| lock(shard).len()).sum::<usize>() + patterns
     }
 
     fn shard(&self, uri: &str) -> &Shard<M> {
@@ -226,16 +320,43 @@ impl<M: Member> Hub<M> {
         if let Some(cell) = shard.get(uri) {
             return Arc::clone(cell);
         }
-        let uri: Arc<str> = uri.into();
-        let state = Mutex::new(State { members: Members::new(), forgotten: false });
-        let cell = Arc::new(Cell { uri: Arc::clone(&uri), state });
-        shard.insert(uri, Arc::clone(&cell));
+        let cell = self.new_cell(uri, Match::Exact);
+        shard.insert(Arc::clone(&cell.uri), Arc::clone(&cell));
         cell
+    }
+
+    fn find_or_insert_pattern(&self, pattern: &Pattern<'_>) -> Arc<Cell<M>> {
+        let mut patterns = lock(&self.patterns);
+        if let Some(cell) = patterns.value(pattern) {
+            return Arc::clone(cell);
+        }
+        let cell = self.new_cell(pattern.as_str(), pattern.matching());
+        patterns.insert(pattern, Arc::clone(&cell));
+        self.pattern_count.store(patterns.count(), Ordering::Release);
+        cell
+    }
+
+    fn new_cell(&self, uri: &str, matching: Match) -> Arc<Cell<M>> {
+        let state = Mutex::new(State { members: Members::new(), forgotten: false });
+        let id = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        Arc::new(Cell { uri: uri.into(), id, matching, state })
+    }
+
+    /// The subscriptions to patterns that `uri` matches.
+    fn patterns_of(&self, uri: &str) -> Vec<Arc<Cell<M>>> {
+        if self.pattern_count.load(Ordering::Acquire) == 0 {
+            return Vec::new();
+        }
+        let patterns = lock(&self.patterns).clone();
+        patterns.matches(uri).cloned().collect()
     }
 
     fn forget_if_empty(&self, cell: &Arc<Cell<M>>) {
         if !lock(&cell.state).members.is_empty() {
             return;
+        }
+        if cell.is_pattern() {
+            return self.forget_pattern_if_empty(cell);
         }
         let mut shard = lock(self.shard(&cell.uri));
         let mut state = lock(&cell.state);
@@ -244,6 +365,29 @@ impl<M: Member> Hub<M> {
             shard.remove(&cell.uri);
             shrink_map(&mut shard);
         }
+    }
+
+    fn forget_pattern_if_empty(&self, cell: &Arc<Cell<M>>) {
+        // It was a pattern when it was subscribed to, by rules that are as strict as these or more.
+        let Ok(pattern) = Pattern::parse(&*cell.uri, cell.matching, Rules::Loose) else { return };
+        let mut patterns = lock(&self.patterns);
+        let mut state = lock(&cell.state);
+        if state.members.is_empty() && !state.forgotten {
+            state.forgotten = true;
+            patterns.remove(&pattern);
+            self.pattern_count.store(patterns.count(), Ordering::Release);
+        }
+    }
+}
+
+impl<M: Member> Cell<M> {
+    /// Whether it is a subscription to a pattern of topics.
+    pub(crate) fn is_pattern(&self) -> bool {
+        self.matching != Match::Exact
+    }
+
+    fn begin(&self, out: &mut impl Outlet<M>) {
+        out.begin(self.id, self.is_pattern());
     }
 }
 
@@ -255,7 +399,8 @@ pub(crate) struct Walk<M: Member> {
 
 impl<M: Member> Walk<M> {
     /// Hands what is published to those in the next part. `false`: it was the last.
-    pub(crate) fn go_on(&mut self, audience: &Audience, out: &mut impl Deliver<Arc<M>>) -> bool {
+    pub(crate) fn go_on(&mut self, audience: &Audience, out: &mut impl Outlet<M>) -> bool {
+        self.cell.begin(out);
         let part = self.next;
         self.next += 1;
         lock(&self.cell.state).members.publish_part(part, audience, out)

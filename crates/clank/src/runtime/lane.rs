@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use clank_core::subscription::Audience;
 use clank_core::topic::Uri;
+use clank_wire::wamp2::Id;
 use clank_wire::ws::CloseCode;
 use tokio::task::AbortHandle;
 
+use super::wamp2::Publishing;
 use crate::event::Told;
 use crate::topic::Event;
 
@@ -65,11 +67,11 @@ pub(crate) enum Job {
     /// A listener is being told; the next one has this number.
     Tell { told: Arc<Told>, next: usize },
     /// A handler decides on a subscription.
-    Permit(Uri<'static>),
+    Permit { topic: Uri<'static>, request: Option<Id> },
     /// A handler hears of a subscription made or ended.
     Hear,
     /// A handler sees a publication.
-    Publish { topic: Uri<'static>, event: Event, audience: Audience },
+    Publish { topic: Uri<'static>, event: Event, audience: Audience, publishing: Publishing },
 }
 
 /// The application's code for one connection: at most one piece of it runs at a time, the rest
@@ -90,6 +92,12 @@ impl Lane {
     pub(crate) fn push(&mut self, work: Work) {
         self.bytes += work.bytes();
         self.queue.push_back(work);
+    }
+
+    /// Puts what is left of a message before all that waits.
+    pub(crate) fn put_back(&mut self, work: Work) {
+        self.bytes += work.bytes();
+        self.queue.push_front(work);
     }
 
     /// Queues `told` for all listeners. An error that the connection survives is dropped, and
@@ -154,6 +162,11 @@ impl Lane {
     /// Whether a message that arrives now has to wait.
     pub(crate) fn is_busy(&self) -> bool {
         self.running.is_some() || !self.queue.is_empty()
+    }
+
+    /// Whether application code is running.
+    pub(crate) fn is_running(&self) -> bool {
+        self.running.is_some()
     }
 
     /// Whether `limit` things wait.

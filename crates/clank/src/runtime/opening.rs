@@ -12,8 +12,8 @@ use bytes::Bytes;
 use clank_core::journal::{Journal, NotRecorded, Position};
 
 use super::adopt::{Adopted, Carrier};
-use super::conn::Accepted;
 use super::engine::Engine;
+use super::entrant::{Accepted, Entrant};
 use super::respond::{Why, reject_accepted};
 use super::sync::{Mutex, lock};
 
@@ -103,5 +103,5 @@ fn settle(shared: &Mutex<Shared>, note: impl FnOnce(&mut Shared)) {
 /// told as that of any other.
 pub(super) fn open_and_lose(engine: &Arc<Engine>, accepted: Accepted) {
     let carrier = Carrier::Stream(Box::new(tokio::io::empty()));
-    engine.adopt(Adopted { accepted, carrier, early: Bytes::new() });
+    engine.adopt(Adopted { entrant: Entrant::Accepted(accepted), carrier, early: Bytes::new() });
 }

@@ -11,8 +11,10 @@ use clank_wire::ws::deflate::WindowBits;
 use mio::net::TcpStream;
 
 use super::engine::Engine;
+use super::form::Form;
 use super::hub::{Held, Member};
 use super::outbound::{Flushed, OnOverflow, Outbound, Push, Sink};
+use super::realm::Realm;
 use super::slots::Token;
 use super::sync::{Mutex, lock};
 
@@ -25,6 +27,8 @@ pub(crate) struct Peer {
     pub engine: Arc<Engine>,
     /// The window to compress with; `None`: frames go out as they are.
     pub window: Option<WindowBits>,
+    /// What its messages are written in.
+    pub form: Form,
     outbound: Outbound,
     /// The worker that owns it, and where it finds it.
     pub worker: usize,
@@ -34,8 +38,20 @@ pub(crate) struct Peer {
     socket: Mutex<Option<Arc<TcpStream>>>,
     pub facts: Arc<ConnectionFacts>,
     pub session_id: SessionId,
+    /// Where its topics and procedures are.
+    pub realm: Arc<Realm>,
+    pub features: Features,
     held: Mutex<Held<Peer>>,
     open: AtomicBool,
+}
+
+/// What a client of WAMP v2 has said that it can do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Features {
+    /// As a callee it hears of calls that are cancelled.
+    pub call_canceling: bool,
+    /// As a callee it may answer bit by bit.
+    pub progressive_results: bool,
 }
 
 /// What a peer is made of.
@@ -45,12 +61,15 @@ pub(crate) struct Parts {
     pub worker: usize,
     pub token: Token,
     pub window: Option<WindowBits>,
+    pub form: Form,
+    pub realm: Arc<Realm>,
+    pub features: Features,
     pub socket: Option<Arc<TcpStream>>,
 }
 
 impl Peer {
     pub(crate) fn new(engine: &Arc<Engine>, parts: Parts) -> Arc<Self> {
-        let Parts { facts, session_id, worker, token, window, socket } = parts;
+        let Parts { facts, session_id, worker, token, window, form, realm, features, socket } = parts;
         Arc::new(Self {
             facts,
             session_id,
@@ -58,6 +77,9 @@ impl Peer {
             worker,
             token,
             window,
+            form,
+            realm,
+            features,
             socket: Mutex::new(socket),
             outbound: Outbound::new(),
             held: Mutex::default(),
@@ -116,6 +138,12 @@ impl Peer {
             // It fails if the client was quicker.
             _ = socket.shutdown(std::net::Shutdown::Both);
         }
+    }
+
+    /// Gives the socket back as it is: another session goes on with it.
+    pub(crate) fn release(&self) {
+        self.outbound.close(&self.engine.bounds);
+        *lock(&self.socket) = None;
     }
 
     pub(crate) fn take_dropped(&self) -> u32 {

@@ -14,17 +14,20 @@ use bytes::Bytes;
 use clank_core::cause::Cause;
 use clank_core::event::{Body as RecordBody, ConnectionFacts, EventKind, Rejection, RequestFacts};
 use clank_core::id::ConnectionId;
+use clank_wire::wamp2::Codec;
 use clank_wire::ws::deflate::{self, Agreement};
 use clank_wire::ws::handshake::{self, HandshakeError, Upgrade};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request};
 use hyper::body::Incoming;
 
 use super::admitted::Admitted;
-use super::conn::Accepted;
 use super::engine::{Engine, Names};
+use super::entrant::{Accepted, Candidate, Entrant, Speaks};
+use super::form;
 use super::http::Wire;
 use super::job::Failed;
 use super::opening::{Opening, open_and_lose};
+use super::peer::Features;
 use crate::admission::{Admission, ConnectRequest, Parts, Refusal};
 use crate::hooks::BoxFuture;
 
@@ -32,7 +35,7 @@ use crate::hooks::BoxFuture;
 pub(crate) struct Responder {
     engine: Arc<Engine>,
     remote: Option<SocketAddr>,
-    accepted: Rc<RefCell<Option<Accepted>>>,
+    accepted: Rc<RefCell<Option<Entrant>>>,
     wire: Rc<RefCell<Wire>>,
 }
 
@@ -46,7 +49,7 @@ impl Responder {
     pub(crate) fn new(
         engine: &Arc<Engine>,
         remote: Option<SocketAddr>,
-        accepted: &Rc<RefCell<Option<Accepted>>>,
+        accepted: &Rc<RefCell<Option<Entrant>>>,
         wire: &Rc<RefCell<Wire>>,
     ) -> Self {
         Self { engine: Arc::clone(engine), remote, accepted: Rc::clone(accepted), wire: Rc::clone(wire) }
@@ -223,7 +226,7 @@ pub(crate) async fn decide(
     remote: Option<SocketAddr>,
     request: &request::Parts,
     why: impl FnOnce() -> Why<'static> + Unpin,
-) -> Result<(Response<Body>, Accepted), Refused> {
+) -> Result<(Response<Body>, Entrant), Refused> {
     if engine.is_draining() {
         return Err(Refused::new(Cause::ServerShutdown, "the server is stopping"));
     }
@@ -239,7 +242,7 @@ pub(crate) async fn decide(
     let names = engine.name().ok_or_else(Refused::unrecorded)?;
     let id = names.connection_id;
     let mut undecided = Undecided { engine, remote, request, id, why: Some(why) };
-    let admission = ask(engine, remote, request, &names, protocol).await;
+    let admission = ask(engine, remote, request, &names, name_of(protocol)).await;
     let why = undecided.why.take();
     let admission = match admission {
         Ok(admission) => admission,
@@ -252,26 +255,42 @@ pub(crate) async fn decide(
         // It began while the listeners decided, and has told all connections that there were.
         return Err(Refused::new(Cause::ServerShutdown, "the server is stopping").named(id));
     }
-    let response = switching_protocols(&upgrade, protocol, agreement.as_ref());
+    let response = switching_protocols(&upgrade, name_of(protocol), agreement.as_ref());
     let Admission { identity, attributes, .. } = admission;
-    let name = protocol.map(|_| &engine.settings.wamp1_name);
+    let name = match protocol {
+        Speaks::Wamp1 => Some(&engine.settings.wamp1_name),
+        Speaks::Wamp2(codec) => engine.codecs.get(form::index(codec)),
+        Speaks::Raw => None,
+    };
+    let request = engine.request_facts(remote, request.uri.path(), &request.headers, name);
+    let identity = identity.map(Box::new);
+    let attributes = (!attributes.is_empty()).then(|| Box::new(attributes));
+    if let Speaks::Wamp2(codec) = protocol {
+        let names = Some(names);
+        let candidate = Candidate { names, codec, request, identity, attributes, deflate: agreement, place };
+        return Ok((response, Entrant::Candidate(candidate.into())));
+    }
     let facts = ConnectionFacts {
         connection_id: id,
         resource_id: names.resource_id,
-        request: engine.request_facts(remote, request.uri.path(), &request.headers, name),
-        identity: identity.map(Box::new),
-        attributes: (!attributes.is_empty()).then(|| Box::new(attributes)),
+        request,
+        identity,
+        session: None,
+        attributes,
     };
     let accepted = Accepted {
         session_id: names.session_id,
         facts: facts.into(),
         time: SystemTime::now().into(),
         recorded: false,
-        wamp1: protocol.is_some(),
+        speaks: protocol,
+        realm: Arc::clone(engine.realms.home()),
+        features: Features::default(),
         deflate: agreement,
         place,
     };
-    Ok((response, record(engine, accepted, why).await.map_err(|refused| refused.named(id))?))
+    let accepted = record(engine, accepted, why).await.map_err(|refused| refused.named(id))?;
+    Ok((response, Entrant::Accepted(accepted)))
 }
 
 /// Waits until the journal, if there is one, has the record of the connection: it is there before
@@ -292,15 +311,29 @@ async fn record(
     }
 }
 
-/// The subprotocol that both speak; `None`: none, for the raw handler.
-fn choose_protocol(engine: &Engine, upgrade: &Upgrade) -> Result<Option<&'static str>, Refused> {
-    if upgrade.protocols.iter().any(|offered| offered == WAMP1) {
-        return Ok(Some(WAMP1));
+/// The first subprotocol on the client's list that the server speaks; none where there is a handler
+/// for what is none.
+fn choose_protocol(engine: &Engine, upgrade: &Upgrade) -> Result<Speaks, Refused> {
+    let known = upgrade.protocols.iter().find_map(|offered| match &**offered {
+        WAMP1 => Some(Speaks::Wamp1),
+        offered => Codec::from_subprotocol(offered).map(Speaks::Wamp2),
+    });
+    if let Some(known) = known {
+        return Ok(known);
     }
     if engine.application.raw.is_some() {
-        return Ok(None);
+        return Ok(Speaks::Raw);
     }
-    Err(Refused::new(Cause::SubprotocolRefused, "offer the subprotocol wamp: Sec-WebSocket-Protocol: wamp"))
+    let why = "offer the subprotocol wamp, or one of WAMP v2: Sec-WebSocket-Protocol: wamp, wamp.2.json";
+    Err(Refused::new(Cause::SubprotocolRefused, why))
+}
+
+fn name_of(protocol: Speaks) -> Option<&'static str> {
+    match protocol {
+        Speaks::Wamp1 => Some(WAMP1),
+        Speaks::Wamp2(codec) => Some(codec.subprotocol()),
+        Speaks::Raw => None,
+    }
 }
 
 /// The subprotocol of WAMP v1.

@@ -7,24 +7,22 @@ use clank_core::event::{Change, Event as Record, EventKind};
 use clank_core::journal::NotRecorded;
 use clank_core::subscription::Audience;
 use clank_core::topic::Uri;
-use clank_core::wamp1::{Action, Call as CallRequest, Request, Violation};
-use clank_wire::payload::{Payload, PayloadBuf};
-use clank_wire::wamp1::{CallError, CallResult};
-use clank_wire::ws::OpCode;
-use clank_wire::ws::deflate::WindowBits;
+use clank_core::wamp1::{Action, Request, Violation};
+use clank_wire::payload::Payload;
+use clank_wire::wamp2::{Id, MessageType, reason};
 
+use super::calls::Over;
 use super::closing::Ending;
 use super::conn::{Conn, Protocol};
 use super::cx::Cx;
 use super::engine::Engine;
 use super::hub::{Member, NotSubscribed};
-use super::job::{Done, Failed, Outcome, Started, Ticket, Who, contain, outcome, panic_message};
+use super::job::{Done, Failed, Outcome, Started, Ticket, Who, outcome, panic_message};
 use super::lane::{Job, Running, Work};
-use super::turn::frame_for;
+use super::wamp2::{Publishing, errors};
 use crate::config::TopicEntry;
 use crate::hooks::BoxFuture;
 use crate::raw::Message;
-use crate::rpc::{Call, Reply, RpcError};
 use crate::topic::{Event, Forward, Permit, Publication, Topic};
 
 impl Conn {
@@ -32,16 +30,24 @@ impl Conn {
     pub(super) fn on_text(&mut self, text: &str, cx: &mut Cx) {
         let request = match &mut self.protocol {
             Protocol::Wamp1(session) => session.receive(text),
+            Protocol::Wamp2(_) => {
+                let left = self.on_wamp2(text.as_bytes(), true, cx);
+                // Batches are cut behind a separator.
+                if let Some(rest) = text.get(text.len() - left..).filter(|rest| !rest.is_empty()) {
+                    self.lane.put_back(Work::Text(rest.into()));
+                }
+                return;
+            }
             Protocol::Raw => return self.on_raw(Message::Text(text), cx),
         };
         match request {
             Ok(Request::Prefix) => {}
-            Ok(Request::Subscribe { topic }) => self.subscribe(topic, cx),
+            Ok(Request::Subscribe { topic }) => self.subscribe(topic, None, cx),
             Ok(Request::Unsubscribe { topic }) => self.unsubscribe(&topic, cx),
             Ok(Request::Publish { topic, payload, recipients }) => {
                 let engine = Arc::clone(&cx.engine);
                 let audience = recipients.resolve(self.peer.id(), |session| engine.connection_of(session));
-                self.publish(topic, payload, audience, cx);
+                self.publish(topic, payload, (audience, Publishing::default()), cx);
             }
             Ok(Request::Call(call)) => self.call(&call, cx),
             Err(violation) => self.on_violation(&violation, cx),
@@ -54,6 +60,12 @@ impl Conn {
             Protocol::Wamp1(session) => {
                 let violation = session.receive_binary();
                 self.on_violation(&violation, cx);
+            }
+            Protocol::Wamp2(_) => {
+                let left = self.on_wamp2(bytes, false, cx);
+                if let Some(rest) = bytes.get(bytes.len() - left..).filter(|rest| !rest.is_empty()) {
+                    self.lane.put_back(Work::Binary(rest.into()));
+                }
             }
             Protocol::Raw => self.on_raw(Message::Binary(bytes), cx),
         }
@@ -83,23 +95,28 @@ impl Conn {
         }
     }
 
-    fn subscribe(&mut self, topic: Uri<'_>, cx: &mut Cx) {
+    /// `request` is what a client of WAMP v2 is answered.
+    pub(super) fn subscribe(&mut self, topic: Uri<'_>, request: Option<Id>, cx: &mut Cx) {
         match handler(&topic, cx) {
             Some(entry) if entry.hooks.may_subscribe => {
                 let topic = topic.into_owned();
-                let (connection, view) = (self.connection(), view(&topic, cx));
+                let (connection, view) = (self.connection(), self.view(&topic, cx));
                 let ask = move || entry.handler.may_subscribe(connection, view);
-                self.start(Job::Permit(topic), entry.inline, ask, Done::Permitted, cx);
+                self.start(Job::Permit { topic, request }, entry.inline, ask, Done::Permitted, cx);
             }
-            _ => self.join(&topic, cx),
+            _ => self.join(&topic, request, cx),
         }
     }
 
-    fn join(&mut self, topic: &Uri<'_>, cx: &mut Cx) {
-        match cx.engine.subscribe(topic, &self.peer) {
+    fn join(&mut self, topic: &Uri<'_>, request: Option<Id>, cx: &mut Cx) {
+        match self.join_as(topic, request, cx) {
             Ok(true) => {}
             Ok(false) | Err(NotSubscribed::Closing) => return,
-            Err(error @ NotSubscribed::TooMany(_)) => {
+            Err(error) => {
+                if let Some(request) = request {
+                    let message = error.to_string();
+                    self.send_error(MessageType::Subscribe, request, errors::LIMIT_EXCEEDED, &message, cx);
+                }
                 return self.fail(
                     ErrorKind::LimitExceeded,
                     &format!("not subscribed to {topic}: {error}"),
@@ -109,23 +126,28 @@ impl Conn {
         }
         self.tell(Change::Subscribed(topic.as_str().into()), cx);
         if let Some(entry) = handler(topic, cx).filter(|entry| entry.hooks.subscribe) {
-            let (connection, view) = (self.connection(), view(topic, cx));
+            let (connection, view) = (self.connection(), self.view(topic, cx));
             let hear = move || entry.handler.subscribe(connection, view);
             self.start(Job::Hear, entry.inline, hear, Done::Told, cx);
         }
     }
 
     fn unsubscribe(&mut self, topic: &Uri<'_>, cx: &mut Cx) {
-        if cx.engine.hub.unsubscribe(topic.as_str(), &self.peer) {
-            self.tell(Change::Unsubscribed(topic.as_str().into()), cx);
-            self.tell_left(topic, cx);
+        if self.peer.realm.hub.unsubscribe(topic.as_str(), &self.peer) {
+            self.has_left_topic(topic, cx);
         }
+    }
+
+    /// The client has unsubscribed.
+    pub(super) fn has_left_topic(&mut self, topic: &Uri<'_>, cx: &mut Cx) {
+        self.tell(Change::Unsubscribed(topic.as_str().into()), cx);
+        self.tell_left(topic, cx);
     }
 
     /// Tells the topic's handler now that the connection is no longer subscribed.
     fn tell_left(&mut self, topic: &Uri<'_>, cx: &mut Cx) {
         if let Some(entry) = handler(topic, cx).filter(|entry| entry.hooks.unsubscribe) {
-            let (connection, view) = (self.connection(), view(topic, cx));
+            let (connection, view) = (self.connection(), self.view(topic, cx));
             let hear = move || entry.handler.unsubscribe(connection, view);
             self.start(Job::Hear, entry.inline, hear, Done::Told, cx);
         }
@@ -140,79 +162,51 @@ impl Conn {
         }
     }
 
-    fn publish(&mut self, topic: Uri<'_>, payload: Payload<'_>, audience: Audience, cx: &mut Cx) {
+    pub(super) fn publish(
+        &mut self,
+        topic: Uri<'_>,
+        payload: Payload<'_>,
+        (audience, publishing): (Audience, Publishing),
+        cx: &mut Cx,
+    ) {
         match handler(&topic, cx) {
             Some(entry) if entry.hooks.publish && entry.handler.sees_publications(topic.as_str()) => {
                 let (topic, event) = (topic.into_owned(), Event(payload.to_buf()));
                 let publication =
                     Publication { event: event.clone(), audience: crate::topic::Audience(audience.clone()) };
-                let (connection, view) = (self.connection(), view(&topic, cx));
+                let (connection, view) = (self.connection(), self.view(&topic, cx));
                 let see = move || entry.handler.publish(connection, view, publication);
-                self.start(Job::Publish { topic, event, audience }, entry.inline, see, Done::Published, cx);
+                let job = Job::Publish { topic, event, audience, publishing };
+                self.start(job, entry.inline, see, Done::Published, cx);
             }
             _ => {
-                self.publish_now(&topic, payload, audience, cx);
+                self.publish_now(&topic, payload, (audience, publishing), cx);
             }
         }
     }
 
     /// Publishes what no handler has to see any more. Where the subscribers are very many the
     /// worker does it bit by bit, and the client's next message waits.
-    fn publish_now(&mut self, topic: &Uri<'_>, payload: Payload<'_>, audience: Audience, cx: &mut Cx) {
-        if let Some(publication) = cx.engine.begin_publication(topic, payload, audience, &mut cx.turn) {
+    fn publish_now(
+        &mut self,
+        topic: &Uri<'_>,
+        payload: Payload<'_>,
+        (audience, publishing): (Audience, Publishing),
+        cx: &mut Cx,
+    ) {
+        let Publishing { acknowledge, said } = publishing;
+        let (publication, realm) = (said.publication, Arc::clone(&self.peer.realm));
+        let event = (topic, payload, said);
+        if let Some(publication) = cx.engine.begin_publication(&realm, event, audience, &mut cx.turn) {
             cx.publications.push_back((publication, self.peer.token));
             self.pause();
         }
+        self.acknowledge(acknowledge, publication, cx);
     }
 
-    fn call(&mut self, request: &CallRequest<'_>, cx: &mut Cx) {
-        let mut params = Vec::new();
-        request.params.write(&mut params);
-        let call = Call {
-            caller: Some(self.connection()),
-            uri: request.procedure.uri().as_str().into(),
-            params: params.into(),
-        };
-        let answer = Answer { id: request.id.as_ref().into(), window: self.peer.window, call: call.clone() };
-        let Some((procedure, inline)) = cx.engine.application.procedure(call.uri()) else {
-            let error = match request.procedure.address() {
-                Some(_) => RpcError::not_found(),
-                None => RpcError::new("Incorrectly formatted Topic name")
-                    .code(400)
-                    .detail("topic_name", call.uri()),
-            };
-            return self.answer(answer.done(Ok(Err(error))), cx);
-        };
-        if self.calls.count() >= cx.engine.limits().calls_in_flight.count() {
-            let error = RpcError::new("too many calls in flight").code(429);
-            return self.answer(answer.done(Ok(Err(error))), cx);
-        }
-        let number = self.ticket();
-        let ticket = Ticket::new(&cx.mailbox, self.peer.token, number);
-        let runtime = cx.engine.threads.handle();
-        let job = async move {
-            let reply = contain(move || procedure.call(call)).await;
-            answer.done(reply.map_err(Failed::Panicked))
-        };
-        match Engine::inline(&mut cx.turn, || {
-            ticket.run(&runtime, inline, job, Done::Told(Err(Failed::Dropped)))
-        }) {
-            Started::Finished(done) => self.answer(done, cx),
-            Started::Running(abort) => {
-                cx.look_after_threads();
-                self.calls.insert(number, abort);
-            }
-        }
-    }
-
-    /// Sends what a procedure answered.
-    fn answer(&mut self, done: Done, cx: &mut Cx) {
-        if let Done::Replied(frame, message, failed) = done {
-            self.reply(frame, message, cx);
-            if let Some(failed) = failed {
-                self.fail_for(failed, Who::Handler, cx);
-            }
-        }
+    /// A topic as its handler sees it.
+    fn view(&self, topic: &Uri<'_>, cx: &Cx) -> Topic {
+        Topic::new(topic.clone().into_owned(), Arc::clone(&cx.engine), Arc::clone(&self.peer.realm))
     }
 
     /// Starts application code that everything behind it waits for.
@@ -279,8 +273,12 @@ impl Conn {
     pub(crate) fn on_done(&mut self, ticket: u32, done: Done, cx: &mut Cx) {
         if let Some(running) = self.lane.take(ticket) {
             self.on_job_done(running.job, done, cx);
-        } else if self.calls.remove(ticket) && self.closing.is_none() {
-            self.answer(done, cx);
+        } else {
+            match self.calls.remove(ticket) {
+                Over::Awaited if self.closing.is_none() => self.answer(done, cx),
+                Over::Answered if self.closing.is_none() => self.answer_nobody(done, cx),
+                _ => {}
+            }
         }
         self.go_on(cx);
     }
@@ -297,14 +295,22 @@ impl Conn {
                     _ => self.lane.resume(told, 0),
                 }
             }
-            (Job::Permit(topic), Done::Permitted(Ok(Permit::Granted))) => self.join(&topic, cx),
-            (Job::Publish { topic, event, audience }, Done::Published(Ok(forward))) => {
+            (Job::Permit { topic, request }, Done::Permitted(Ok(Permit::Granted))) => {
+                self.join(&topic, request, cx);
+            }
+            (Job::Permit { topic, request: Some(request) }, Done::Permitted(Ok(_))) => {
+                let why = format!("not allowed to subscribe to {topic}");
+                self.send_error(MessageType::Subscribe, request, reason::NOT_AUTHORIZED, &why, cx);
+            }
+            (Job::Publish { topic, event, audience, publishing }, Done::Published(Ok(forward))) => {
                 let event = match forward {
                     Forward::Unchanged => event,
                     Forward::Changed(changed) => changed,
-                    Forward::Nothing => return,
+                    Forward::Nothing => {
+                        return self.acknowledge(publishing.acknowledge, publishing.said.publication, cx);
+                    }
                 };
-                self.publish_now(&topic, event.0.as_payload(), audience, cx);
+                self.publish_now(&topic, event.0.as_payload(), (audience, publishing), cx);
             }
             (job, Done::Told(Err(failed)) | Done::Permitted(Err(failed)) | Done::Published(Err(failed))) => {
                 self.on_job_failed(job, failed, cx);
@@ -315,6 +321,17 @@ impl Conn {
 
     /// Application code failed; what it was for decides what follows.
     pub(super) fn on_job_failed(&mut self, job: Job, failed: Failed, cx: &mut Cx) {
+        let request = match job {
+            Job::Permit { request, .. } => request.map(|request| (MessageType::Subscribe, request)),
+            Job::Publish { ref publishing, .. } => {
+                publishing.acknowledge.map(|request| (MessageType::Publish, request))
+            }
+            _ => None,
+        };
+        if let Some((request_type, request)) = request.filter(|_| self.closing.is_none()) {
+            let uri = errors::HANDLER_FAILED;
+            self.send_error(request_type, request, uri, "the application failed to decide", cx);
+        }
         let Job::Tell { told, next } = job else {
             return self.fail_for(failed, Who::Handler, cx);
         };
@@ -344,40 +361,4 @@ fn log_unrecorded(record: &Record, why: NotRecorded) {
 /// The handler of a topic.
 fn handler(topic: &Uri<'_>, cx: &Cx) -> Option<TopicEntry> {
     cx.engine.application.topic(topic).cloned()
-}
-
-/// A topic as its handler sees it.
-fn view(topic: &Uri<'_>, cx: &Cx) -> Topic {
-    Topic::new(topic.clone().into_owned(), Arc::clone(&cx.engine))
-}
-
-/// What it takes to answer a call.
-struct Answer {
-    id: Box<str>,
-    window: Option<WindowBits>,
-    call: Call,
-}
-
-impl Answer {
-    /// Encodes the one answer that the call gets.
-    fn done(self, outcome: Outcome<Reply>) -> Done {
-        let (reply, failed) = match outcome {
-            Ok(reply) => (reply, None),
-            Err(failed) => (Err(RpcError::new("the procedure failed").code(500)), Some(failed)),
-        };
-        let mut message = Vec::new();
-        match &reply {
-            Ok(result) => {
-                CallResult { id: self.id.as_ref().into(), result: result.as_payload() }.encode(&mut message);
-            }
-            Err(error) => {
-                let details = error.to_details(&self.call);
-                let uri = error.uri(&self.call).into();
-                let description = error.description().into();
-                let details = details.as_ref().map(PayloadBuf::as_payload);
-                CallError { id: self.id.as_ref().into(), uri, description, details }.encode(&mut message);
-            }
-        }
-        Done::Replied(frame_for(self.window, OpCode::Text, &message), message.len(), failed)
-    }
 }

@@ -1,12 +1,14 @@
 //! What carries the bytes of a connection.
 
-use std::io::{self, IoSlice, Read};
+use std::io::{self, IoSlice, Read, Write};
+use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::{cell::RefCell, net::Shutdown};
 
 use mio::net::TcpStream;
+use mio::unix::SourceFd;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::outbound::Sink;
@@ -58,6 +60,15 @@ impl Transport {
         }
     }
 
+    /// Writes some of `bytes`.
+    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Direct(socket) => (&mut &**socket).write(bytes),
+            Self::Owned(owned) => Sink::write(owned, bytes),
+            Self::Gone => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+
     /// Whether bytes wait to be read.
     pub(crate) fn has_unread(&self) -> bool {
         match self {
@@ -74,6 +85,21 @@ impl Transport {
             Ok(()) => true,
             // Any other error shows again when reading, and lets nothing more go.
             Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+        }
+    }
+
+    /// The system tells of it under another token from now on.
+    pub(crate) fn reregister(&mut self, registry: &mio::Registry, token: mio::Token) -> io::Result<()> {
+        let Self::Direct(socket) = self else { return Ok(()) };
+        let interest = mio::Interest::READABLE | mio::Interest::WRITABLE;
+        // By its descriptor: another thread may still hold the socket that it has just written to.
+        registry.reregister(&mut SourceFd(&socket.as_raw_fd()), token, interest)
+    }
+
+    /// A stream wakes by this waker from now on.
+    pub(crate) fn rewake(&mut self, waker: Waker) {
+        if let Self::Owned(owned) = self {
+            owned.waker = waker;
         }
     }
 

@@ -6,11 +6,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use clank_core::subscription::Deliver;
 use clank_core::topic::Uri;
-use clank_wire::payload::Payload;
-use clank_wire::wamp1::Event;
+use clank_wire::payload::{Payload, PayloadBuf};
+use clank_wire::wamp2::{Codec, Id, Passthru};
 use clank_wire::ws::deflate::{Deflater, WindowBits};
 use clank_wire::ws::{self, OpCode};
+use clank_wire::{wamp1, wamp2};
 
+use super::engine::random;
+use super::form::{self, CODECS, Form};
+use super::hub::Outlet;
 use super::outbound::{OnOverflow, Push};
 use super::peer::Peer;
 
@@ -53,50 +57,176 @@ impl Turn {
     }
 }
 
-/// One event on its way to a topic's subscribers: encoded once, and compressed at most once for
-/// each size of window, whatever their number.
-pub(crate) struct Encoded {
-    plain: Bytes,
-    /// Bytes of the message that the frame carries.
-    message: usize,
-    compressed: [Option<Bytes>; WINDOWS],
+/// One event on its way to a topic's subscribers: for each form in which there is a receiver it is
+/// encoded once, and compressed at most once for each size of window, whatever their number.
+pub(crate) struct Encoded<'a> {
+    topic: Uri<'a>,
+    payload: Source<'a>,
+    said: Said,
+    /// The subscription whose members are being served.
+    subscription: u64,
+    /// It is one to a pattern: its members are told the topic.
+    to_pattern: bool,
+    wamp1: Option<Frames>,
+    wamp2: [Option<Box<Frames>>; CODECS],
     on_overflow: OnOverflow,
 }
 
+/// What WAMP v2 says of an event beside topic and payload.
+#[derive(Clone, Default)]
+pub(crate) struct Said {
+    /// The event's number, if it has one already.
+    pub publication: Option<Id>,
+    /// Who published it, if that is disclosed.
+    pub publisher: Option<Arc<Peer>>,
+    /// How the payload is packed.
+    pub passthru: Option<Box<Passthru<'static>>>,
+}
+
+enum Source<'a> {
+    Borrowed(Payload<'a>),
+    Owned(PayloadBuf),
+}
+
+/// An event in one form.
+struct Frames {
+    plain: Bytes,
+    /// Bytes of the message that the frame carries.
+    message: usize,
+    opcode: OpCode,
+    compressed: [Option<Bytes>; WINDOWS],
+}
+
 /// An event being handed to receivers, and what that leaves to be flushed.
-pub(crate) struct Fanout<'a> {
-    pub event: &'a mut Encoded,
+pub(crate) struct Fanout<'a, 'e> {
+    pub event: &'a mut Encoded<'e>,
     pub turn: &'a mut Turn,
 }
 
 /// Window sizes of permessage-deflate: 9 to 15 bits.
 const WINDOWS: usize = 7;
 
-impl Encoded {
-    pub(crate) fn new(topic: &Uri<'_>, payload: Payload<'_>, on_overflow: OnOverflow) -> Self {
-        let hint = topic.as_str().len() + payload.value_len() + 8;
-        let event = Event { topic: topic.as_str().into(), payload };
-        let plain = ws::build_frame(OpCode::Text, hint, |out| event.encode(out));
+impl<'a> Encoded<'a> {
+    pub(crate) fn new(topic: &'a Uri<'_>, payload: Payload<'a>, said: Said, on_overflow: OnOverflow) -> Self {
+        Self {
+            topic: topic.as_borrowed(),
+            payload: Source::Borrowed(payload),
+            said,
+            subscription: 0,
+            to_pattern: false,
+            wamp1: None,
+            wamp2: Default::default(),
+            on_overflow,
+        }
+    }
+
+    /// The same, to be held after its message has gone.
+    pub(crate) fn into_owned(self) -> Encoded<'static> {
+        let payload = match self.payload {
+            Source::Borrowed(payload) => payload.to_buf(),
+            Source::Owned(payload) => payload,
+        };
+        Encoded { topic: self.topic.into_owned(), payload: Source::Owned(payload), ..self }
+    }
+
+    /// The event in the form that `member` gets.
+    fn frames(&mut self, form: Form) -> &mut Frames {
+        let payload = match &self.payload {
+            Source::Borrowed(payload) => *payload,
+            Source::Owned(payload) => payload.as_payload(),
+        };
+        match form {
+            Form::Wamp1 => {
+                let topic = self.topic.as_str();
+                self.wamp1.get_or_insert_with(|| wamp1(topic, payload))
+            }
+            Form::Wamp2(codec) => {
+                let (said, subscription) = (&mut self.said, self.subscription);
+                let topic = self.to_pattern.then(|| self.topic.as_str());
+                // Every codec has its place.
+                self.wamp2[form::index(codec)]
+                    .get_or_insert_with(|| wamp2(codec, (subscription, topic), said, payload).into())
+            }
+        }
+    }
+}
+
+fn wamp1(topic: &str, payload: Payload<'_>) -> Frames {
+    let hint = topic.len() + payload.value_len() + 8;
+    let event = wamp1::Event { topic: topic.into(), payload };
+    Frames::new(OpCode::Text, ws::build_frame(OpCode::Text, hint, |out| event.encode(out)))
+}
+
+fn wamp2(
+    codec: Codec,
+    (subscription, topic): (u64, Option<&str>),
+    said: &mut Said,
+    payload: Payload<'_>,
+) -> Frames {
+    let details = wamp2::EventDetails { topic: topic.map(Into::into), ..said.details() };
+    let subscription = Id::new(subscription).unwrap_or(Id::MIN);
+    let publication = said.publication.unwrap_or_else(new_publication);
+    let event = wamp2::Event { subscription, publication, details, payload };
+    let hint = payload.value_len() + 64;
+    let opcode = form::opcode(codec);
+    let plain = ws::build_frame(opcode, hint, |out| {
+        codec.append(out, |serializer, out| event.encode(serializer, out));
+    });
+    said.publication = Some(publication);
+    Frames::new(opcode, plain)
+}
+
+/// The number of an event, which is drawn at random.
+pub(crate) fn new_publication() -> Id {
+    Id::from_random(u64::from_le_bytes(random()))
+}
+
+impl Said {
+    fn details(&self) -> wamp2::EventDetails<'_> {
+        let publisher = self.publisher.as_deref();
+        let session = publisher.and_then(|peer| peer.facts.session.as_deref());
+        wamp2::EventDetails {
+            publisher: publisher.and_then(|peer| Id::new(peer.session_id.value())),
+            publisher_authid: session.map(|session| (&*session.authid).into()),
+            publisher_authrole: session.map(|session| (&*session.authrole).into()),
+            passthru: self.passthru.as_deref().cloned().unwrap_or_default(),
+            ..wamp2::EventDetails::default()
+        }
+    }
+}
+
+impl Frames {
+    fn new(opcode: OpCode, plain: Bytes) -> Self {
         let message = ws::payload(&plain).len();
-        Self { plain, message, compressed: Default::default(), on_overflow }
+        Self { plain, message, opcode, compressed: Default::default() }
     }
 
     fn frame(&mut self, window: Option<WindowBits>) -> Bytes {
         let Some(window) = window else { return self.plain.clone() };
         let index = usize::from(window.as_u8()).saturating_sub(9).min(WINDOWS - 1);
-        let plain = &self.plain;
+        let (plain, opcode) = (&self.plain, self.opcode);
         // `index` is below `WINDOWS`.
-        self.compressed[index]
-            .get_or_insert_with(|| compress(OpCode::Text, window, ws::payload(plain)))
-            .clone()
+        self.compressed[index].get_or_insert_with(|| compress(opcode, window, ws::payload(plain))).clone()
     }
 }
 
-impl Deliver<Arc<Peer>> for Fanout<'_> {
+impl Deliver<Arc<Peer>> for Fanout<'_, '_> {
     fn deliver(&mut self, _: u64, member: &Arc<Peer>) {
-        let frame = self.event.frame(member.window);
-        let push = member.push(frame, self.event.message, self.event.on_overflow);
+        let on_overflow = self.event.on_overflow;
+        let frames = self.event.frames(member.form);
+        let push = member.push(frames.frame(member.window), frames.message, on_overflow);
         self.turn.note(member, push);
+    }
+}
+
+impl Outlet<Peer> for Fanout<'_, '_> {
+    fn begin(&mut self, subscription: u64, to_pattern: bool) {
+        let event = &mut *self.event;
+        if event.subscription != subscription {
+            // Each subscription has frames of its own.
+            event.wamp2 = Default::default();
+            (event.subscription, event.to_pattern) = (subscription, to_pattern);
+        }
     }
 }
 
@@ -149,7 +279,8 @@ mod tests {
             (1..).zip(windows).map(|(id, bits)| fixtures::peer(&engine, id, window(bits))).collect();
         let mut turn = Turn::default();
         let payload = PayloadBuf::from_serialize(&value()).unwrap();
-        let mut encoded = Encoded::new(&topic(), payload.as_payload(), OnOverflow::Disconnect);
+        let topic = topic();
+        let mut encoded = Encoded::new(&topic, payload.as_payload(), Said::default(), OnOverflow::Disconnect);
         let mut fanout = Fanout { event: &mut encoded, turn: &mut turn };
         peers.iter().for_each(|peer| fanout.deliver(peer.facts.resource_id.value(), peer));
         assert_eq!(turn.dirty.len(), peers.len());

@@ -16,20 +16,19 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll};
 
 use super::acceptor::Acceptor;
-use super::adopt::{Adopted, Carrier};
 use super::closing::Ending;
 use super::conn::Conn;
 use super::cx::Cx;
 use super::engine::Engine;
 use super::flush::Flushes;
-use super::http::{Http, Progress, Ready, Upgraded};
+use super::http::{Http, Progress, Ready};
+use super::joining::Joining;
 use super::mailbox::{Command, ConnectionWaker, Mailbox};
 use super::outbound::Flushed;
 use super::peer::Peer;
 use super::respond::reject;
 use super::room::{KEPT, shrink_queue};
 use super::slots::{Slots, Token};
-use super::transport::Transport;
 
 /// Events of the system that one turn takes.
 const EVENTS: usize = 1024;
@@ -40,16 +39,20 @@ const FLUSH_TIME: Duration = Duration::from_micros(20);
 const FLUSH_BATCH: usize = 2;
 
 /// What a worker has in one of its places.
-enum Slot {
+pub(super) enum Slot {
     Http(Box<Http>),
+    /// It speaks WAMP v2, and has no session yet.
+    Joining(Box<Joining>),
+    /// Taken, and filled before anything else is done.
+    Vacant,
     Open(Box<Conn>),
 }
 
 /// A thread that serves the connections it was given.
 pub(crate) struct Worker {
-    poll: Poll,
-    slots: Slots<Slot>,
-    cx: Cx,
+    pub(super) poll: Poll,
+    pub(super) slots: Slots<Slot>,
+    pub(super) cx: Cx,
     flushes: Flushes,
     /// What is gathered for one write.
     scratch: Vec<u8>,
@@ -155,7 +158,7 @@ impl Worker {
 
     /// Lets a connection do what it can. A panic, which is a bug of the server's own or of a
     /// foreign stream, costs this connection alone.
-    fn drive(&mut self, token: Token, ready: Ready) {
+    pub(super) fn drive(&mut self, token: Token, ready: Ready) {
         if catch_unwind(AssertUnwindSafe(|| self.drive_one(token, ready))).is_err() {
             self.fail(token);
         }
@@ -169,16 +172,18 @@ impl Worker {
                 let remote = http.remote();
                 self.end_http(token, remote);
             }
+            Some(Slot::Joining(_)) => _ = self.slots.remove(token),
             Some(Slot::Open(_)) => self.with(token, |conn, cx| {
                 conn.close(Ending::new(Cause::InternalError, "the server failed"), cx);
             }),
-            None => {}
+            Some(Slot::Vacant) | None => {}
         }
     }
 
     fn drive_one(&mut self, token: Token, ready: Ready) {
         match self.slots.find(token) {
             Some(Slot::Http(_)) => self.drive_http(token, ready),
+            Some(Slot::Joining(_)) => self.drive_joining(token, ready),
             Some(Slot::Open(conn)) => {
                 if ready.writable && conn.on_writable() {
                     self.flushes.again(Arc::clone(conn.peer()));
@@ -190,7 +195,7 @@ impl Worker {
                     });
                 }
             }
-            None => {}
+            Some(Slot::Vacant) | None => {}
         }
     }
 
@@ -212,29 +217,8 @@ impl Worker {
         self.cx.engine.gate.leave(remote.ip());
     }
 
-    /// Makes an open connection of one whose handshake is accepted.
-    fn open(&mut self, token: Token, upgraded: Upgraded) {
-        let Upgraded { accepted, socket, response, early, readable, ended } = upgraded;
-        let transport = Transport::Direct(Arc::new(socket));
-        let mut conn = Conn::open(accepted, token, transport, Some(response), &mut self.cx);
-        conn.readable = readable;
-        conn.ended = ended;
-        if let Some(slot) = self.slots.find(token) {
-            *slot = Slot::Open(Box::new(conn));
-        }
-        self.begin(token, &early);
-    }
-
-    /// Lets a connection that was just opened work.
-    fn begin(&mut self, token: Token, early: &[u8]) {
-        self.with(token, |conn, cx| {
-            conn.take(&mut early.to_vec(), cx);
-            conn.pump(cx);
-        });
-    }
-
     /// Calls `act` on an open connection, and takes up what it leaves behind.
-    fn with(&mut self, token: Token, act: impl FnOnce(&mut Conn, &mut Cx)) {
+    pub(super) fn with(&mut self, token: Token, act: impl FnOnce(&mut Conn, &mut Cx)) {
         let Some(Slot::Open(conn)) = self.slots.find(token) else { return };
         let cx = &mut self.cx;
         if catch_unwind(AssertUnwindSafe(|| act(conn, cx))).is_err() {
@@ -242,9 +226,11 @@ impl Worker {
             self.cx.restore();
             conn.close(Ending::new(Cause::InternalError, "the server failed"), &mut self.cx);
         }
-        let finished = conn.is_finished();
+        let (finished, has_left) = (conn.is_finished(), conn.has_left());
         self.take_up(token);
-        if finished {
+        if has_left {
+            self.join_again(token);
+        } else if finished {
             self.slots.remove(token);
         }
     }
@@ -349,33 +335,6 @@ impl Worker {
         self.cx.wheel.insert(deadline, token);
     }
 
-    fn adopt(&mut self, adopted: Adopted) {
-        let Adopted { accepted, carrier, early } = adopted;
-        let (cx, registry) = (&mut self.cx, self.poll.registry());
-        let mut registered = Ok(());
-        let token = self.slots.insert(|token| {
-            let transport = match carrier {
-                Carrier::Socket(mut socket) => {
-                    registered = registry.register(
-                        &mut socket,
-                        token.to_mio(),
-                        Interest::READABLE | Interest::WRITABLE,
-                    );
-                    Transport::Direct(Arc::new(socket))
-                }
-                Carrier::Stream(stream) => {
-                    Transport::owned(stream, ConnectionWaker::waker(&cx.mailbox, token))
-                }
-            };
-            Slot::Open(Box::new(Conn::open(accepted, token, transport, None, cx)))
-        });
-        if let Err(error) = registered {
-            tracing::error!(%error, "can't serve a socket that was handed over");
-            self.with(token, |conn, cx| conn.close(Ending::new(Cause::NetworkLost, &error.to_string()), cx));
-        }
-        self.begin(token, &early);
-    }
-
     fn fire_deadlines(&mut self) {
         let mut due = Vec::new();
         self.cx.wheel.advance(self.cx.now, &mut |token| due.push(token));
@@ -390,6 +349,7 @@ impl Worker {
                     let remote = http.remote();
                     self.end_http(token, remote);
                 }
+                Some(Slot::Joining(_)) => self.check_joining(token),
                 Some(Slot::Open(_)) => self.with(token, Conn::check),
                 _ => {}
             }
@@ -402,6 +362,7 @@ impl Worker {
         let count = tokens.len().max(1) as u64;
         for (index, token) in tokens.into_iter().enumerate() {
             let at = self.cx.now + window * index as u64 / count;
+            self.drain_joining(token);
             self.with(token, |conn, cx| conn.drain_at(at, cx));
         }
     }

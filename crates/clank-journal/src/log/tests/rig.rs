@@ -318,6 +318,7 @@ pub(crate) fn connection(number: u32, user: &str) -> Arc<ConnectionFacts> {
         resource_id: ResourceId::new(u64::from(number) + 1).unwrap(),
         request: RequestFacts { path: Some("/".into()), ..RequestFacts::default() },
         identity: (!user.is_empty()).then(|| Box::new(Identity::new(user))),
+        session: None,
         attributes: None,
     })
 }

@@ -6,7 +6,7 @@ use clank_core::subscription::{Audience, Deliver};
 use shuttle::thread::{self, JoinHandle};
 
 use super::explore;
-use crate::runtime::hub::{Held, Hub, Member, NotSubscribed};
+use crate::runtime::hub::{Held, Hub, Member, NotSubscribed, Outlet};
 use crate::runtime::sync::{Mutex, lock};
 
 const ANY: usize = 100;
@@ -42,6 +42,8 @@ impl Member for Client {
 }
 
 struct Fanout(Heard);
+
+impl Outlet<Client> for Fanout {}
 
 impl Deliver<Arc<Client>> for Fanout {
     fn deliver(&mut self, id: u64, client: &Arc<Client>) {

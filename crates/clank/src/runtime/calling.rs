@@ -1,0 +1,310 @@
+//! A client calls: a procedure of the server's own, or one that another client offers.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use clank_core::cause::ErrorKind;
+use clank_core::wamp1::Call as CallRequest1;
+use clank_core::wamp2::{Call as CallRequest2, Fault};
+use clank_wire::payload::{Payload, PayloadBuf};
+use clank_wire::serializer::{Kind, Serializer};
+use clank_wire::wamp1::{CallError, CallResult};
+use clank_wire::wamp2::{Id, MessageType, Passthru, reason};
+use clank_wire::ws::OpCode;
+
+use super::conn::Conn;
+use super::cx::Cx;
+use super::dealer::{Caller, Unreachable};
+use super::engine::Engine;
+use super::job::{Done, Failed, Outcome, Started, Ticket, Who, contain};
+use super::peer::Peer;
+use super::reply::{Answer2, invoke};
+use super::turn::frame_for;
+use super::wamp2::errors;
+use crate::rpc::{Call, Found, Reply, RpcError};
+
+impl Conn {
+    /// A client of WAMP v1 calls.
+    pub(super) fn call(&mut self, request: &CallRequest1<'_>, cx: &mut Cx) {
+        let mut params = Vec::new();
+        request.params.write(&mut params);
+        let uri = request.procedure.uri().as_str();
+        let call = Call { caller: Some(self.connection()), uri: uri.into(), params: params.into() };
+        let found = cx.engine.application.procedure(uri);
+        if found.is_none() && self.peer.realm.dealer.has(uri) {
+            let (peer, id) = (Arc::clone(&self.peer), request.id.as_ref().into());
+            let caller = Caller::Wamp1 { peer, id };
+            return match self.hand_over(
+                uri,
+                request.arguments.into(),
+                caller,
+                (false, &Passthru::default()),
+                cx,
+            ) {
+                Ok(()) => {}
+                Err(Unreachable::NoSuchProcedure) => {
+                    self.answer_call(request, call, RpcError::not_found(), cx);
+                }
+                Err(why) => self.answer_call(request, call, RpcError::new(why.to_string()).code(429), cx),
+            };
+        }
+        let Some(found) = found else {
+            let error = match request.procedure.address() {
+                Some(_) => RpcError::not_found(),
+                None => RpcError::new("Incorrectly formatted Topic name")
+                    .code(400)
+                    .detail("topic_name", call.uri()),
+            };
+            return self.answer_call(request, call, error, cx);
+        };
+        if self.has_too_many_calls(cx) {
+            let error = RpcError::new("too many calls in flight").code(429);
+            return self.answer_call(request, call, error, cx);
+        }
+        let answer = Answer { to: To::Wamp1(request.id.as_ref().into()), peer: Arc::clone(&self.peer), call };
+        self.run(found, answer, None, cx);
+    }
+
+    fn answer_call(&mut self, request: &CallRequest1<'_>, call: Call, error: RpcError, cx: &mut Cx) {
+        let answer = Answer { to: To::Wamp1(request.id.as_ref().into()), peer: Arc::clone(&self.peer), call };
+        self.answer(answer.done(Ok(Err(error))), cx);
+    }
+
+    /// A client of WAMP v2 calls.
+    pub(super) fn on_call(&mut self, call: CallRequest2<'_>, cx: &mut Cx) {
+        let CallRequest2 { request, procedure, options, payload } = call;
+        if self.calls.has(request) {
+            return self.on_fault(&Fault::CallInFlight(request), cx);
+        }
+        self.timeouts.retain(|(_, known)| *known != request);
+        let uri = procedure.as_str();
+        if let Some(found) = cx.engine.application.procedure(uri) {
+            if self.has_too_many_calls(cx) {
+                let why = "too many calls in flight";
+                return self.send_error(MessageType::Call, request, errors::LIMIT_EXCEEDED, why, cx);
+            }
+            let caller = Some(self.connection());
+            let call = Call { caller, uri: uri.into(), params: params(&payload).into() };
+            let answer = Answer { to: To::Wamp2(request), peer: Arc::clone(&self.peer), call };
+            self.run(found, answer, Some(request), cx);
+        } else {
+            let (peer, progress) = (Arc::clone(&self.peer), options.receive_progress);
+            let caller = Caller::Wamp2 { peer, request, progress };
+            let passed = (options.disclose_me, &options.passthru);
+            if let Err(why) = self.hand_over(uri, payload, caller, passed, cx) {
+                let error = match why {
+                    Unreachable::InFlight => return self.on_fault(&Fault::CallInFlight(request), cx),
+                    Unreachable::NoSuchProcedure => reason::NO_SUCH_PROCEDURE,
+                    Unreachable::TooMany => errors::LIMIT_EXCEEDED,
+                    Unreachable::Busy => reason::UNAVAILABLE,
+                };
+                let message = format!("{uri}: {why}");
+                return self.send_error(MessageType::Call, request, error, &message, cx);
+            }
+        }
+        if options.timeout > 0 {
+            let at = cx.now.saturating_add(options.timeout);
+            self.timeouts.push((at, request));
+            self.schedule(at, cx);
+        }
+    }
+
+    /// Hands a call to who offers the procedure.
+    fn hand_over(
+        &mut self,
+        uri: &str,
+        payload: Payload<'_>,
+        caller: Caller,
+        (disclose_me, passthru): (bool, &Passthru<'_>),
+        cx: &mut Cx,
+    ) -> Result<(), Unreachable> {
+        if uri.starts_with("wamp.") {
+            // What is WAMP's own is offered by no client, whatever pattern it has registered.
+            return Err(Unreachable::NoSuchProcedure);
+        }
+        let limit = cx.engine.limits().calls_in_flight.count().saturating_sub(self.calls.count());
+        let progress = matches!(caller, Caller::Wamp2 { progress: true, .. });
+        let invoked = self.peer.realm.dealer.call(uri, caller, limit).map_err(|(why, _)| why)?;
+        let caller = (disclose_me || invoked.discloses).then_some(&*self.peer);
+        invoke(&invoked, (uri, payload), caller, (progress, passthru), &mut cx.turn);
+        Ok(())
+    }
+
+    fn has_too_many_calls(&self, cx: &Cx) -> bool {
+        let limit = cx.engine.limits().calls_in_flight.count();
+        self.calls.count() >= limit
+            || self.calls.count() + self.peer.realm.dealer.calls_of(&self.peer) >= limit
+    }
+
+    /// Runs a procedure of the server's own.
+    fn run(&mut self, (procedure, inline): (Found, bool), answer: Answer, request: Option<Id>, cx: &mut Cx) {
+        let number = self.ticket();
+        let ticket = Ticket::new(&cx.mailbox, self.peer.token, number);
+        let runtime = cx.engine.threads.handle();
+        let call = answer.call.clone();
+        let job = async move {
+            let reply = contain(move || procedure.call(call)).await;
+            answer.done(reply.map_err(Failed::Panicked))
+        };
+        match Engine::inline(&mut cx.turn, || {
+            ticket.run(&runtime, inline, job, Done::Told(Err(Failed::Dropped)))
+        }) {
+            Started::Finished(done) => self.answer(done, cx),
+            Started::Running(abort) => {
+                cx.look_after_threads();
+                self.calls.insert(number, abort, request);
+            }
+        }
+    }
+
+    /// Sends what a procedure answered.
+    pub(super) fn answer(&mut self, done: Done, cx: &mut Cx) {
+        if let Done::Replied(frame, message, failed) = done {
+            self.reply(frame, message, cx);
+            self.tell_failed(failed, cx);
+        }
+    }
+
+    /// A procedure that is waited for no longer has come to its end.
+    pub(super) fn answer_nobody(&mut self, done: Done, cx: &mut Cx) {
+        if let Done::Replied(_, _, failed) = done {
+            self.tell_failed(failed, cx);
+        }
+    }
+
+    fn tell_failed(&mut self, failed: Option<Failed>, cx: &mut Cx) {
+        if let Some(failed) = failed {
+            self.fail_for(failed, Who::Handler, cx);
+        }
+    }
+
+    /// Ends calls whose time is over. Returns when the next one's is.
+    pub(super) fn check_timeouts(&mut self, cx: &mut Cx) -> u64 {
+        if self.timeouts.is_empty() {
+            return u64::MAX;
+        }
+        let due: Vec<Id> = self.timeouts.iter().filter(|(at, _)| *at <= cx.now).map(|(_, id)| *id).collect();
+        self.timeouts.retain(|(at, _)| *at > cx.now);
+        for request in due {
+            self.end_call(request, reason::TIMEOUT, "the call took longer than its time-out", cx);
+        }
+        if self.timeouts.is_empty() {
+            self.timeouts = Vec::new();
+        }
+        self.timeouts.iter().map(|(at, _)| *at).min().unwrap_or(u64::MAX)
+    }
+
+    /// Tells listeners of a limit that a client of WAMP v2 has met, as they hear of it in WAMP v1.
+    pub(super) fn fail_limit(&mut self, message: &str, cx: &mut Cx) {
+        self.fail(ErrorKind::LimitExceeded, message, cx);
+    }
+}
+
+/// What it takes to answer a call of a procedure of the server's own.
+struct Answer {
+    to: To,
+    peer: Arc<Peer>,
+    call: Call,
+}
+
+enum To {
+    Wamp1(Box<str>),
+    Wamp2(Id),
+}
+
+impl Answer {
+    /// Encodes the one answer that the call gets.
+    fn done(self, outcome: Outcome<Reply>) -> Done {
+        let (reply, failed) = match outcome {
+            Ok(reply) => (reply, None),
+            Err(failed) => (Err(RpcError::new("the procedure failed").code(500)), Some(failed)),
+        };
+        let (frame, message) = match &self.to {
+            To::Wamp1(id) => self.encode1(id, &reply),
+            To::Wamp2(request) => self.encode2(*request, &reply),
+        };
+        Done::Replied(frame, message, failed)
+    }
+
+    fn encode1(&self, id: &str, reply: &Reply) -> (Bytes, usize) {
+        let mut message = Vec::new();
+        match reply {
+            Ok(result) => CallResult { id: id.into(), result: result.as_payload() }.encode(&mut message),
+            Err(error) => {
+                let details = error.to_details(&self.call);
+                let uri = error.uri(&self.call).into();
+                let description = error.description().into();
+                let details = details.as_ref().map(PayloadBuf::as_payload);
+                CallError { id: id.into(), uri, description, details }.encode(&mut message);
+            }
+        }
+        (frame_for(self.peer.window, OpCode::Text, &message), message.len())
+    }
+
+    fn encode2(&self, request: Id, reply: &Reply) -> (Bytes, usize) {
+        match reply {
+            Ok(result) => Answer2::Result(result.as_payload()).frame(&self.peer, request),
+            Err(error) => {
+                let details = error.to_details(&self.call);
+                let details = details.as_ref().map(PayloadBuf::as_payload);
+                let payload = PayloadBuf::from_error(error.description(), details);
+                Answer2::Error(error.uri(&self.call), payload.as_payload()).frame(&self.peer, request)
+            }
+        }
+    }
+}
+
+/// The parameters of a procedure of the server's own: an only argument that is a list or a dictionary
+/// takes the place of the arguments, as in WAMP v1; keyword arguments alone do too.
+fn params(payload: &Payload<'_>) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut arguments = payload.iter();
+    match (arguments.next(), payload.count(), payload.keywords()) {
+        (Some(only), 1, None) if matches!(only.kind(), Kind::List | Kind::Map) => {
+            only.write(Serializer::Json, &mut out);
+        }
+        (_, _, None) => {
+            out.push(b'[');
+            out.extend_from_slice(payload.transcode(Serializer::Json).as_payload().arguments());
+            out.push(b']');
+        }
+        (None, _, Some(_)) => {
+            let json = payload.transcode(Serializer::Json);
+            out.extend_from_slice(json.as_payload().keywords().unwrap_or(b"{}"));
+        }
+        _ => payload.write_value(&mut out),
+    }
+    out
+}
+
+#[cfg(all(test, not(feature = "shuttle")))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use clank_wire::wamp2::ClientMessage;
+
+    use super::*;
+
+    #[test]
+    fn arguments_become_the_parameters_of_a_procedure() {
+        for (message, expected) in [
+            ("", "[]"),
+            (",[]", "[]"),
+            (",[1,\"a\"]", r#"[1,"a"]"#),
+            (",[[1,2]]", "[1,2]"),
+            (r#",[{"a":1}]"#, r#"{"a":1}"#),
+            (",[[1],[2]]", "[[1],[2]]"),
+            (r#",[],{"a":1}"#, r#"{"a":1}"#),
+            (r#",[1],{"a":1}"#, r#"{"args":[1],"kwargs":{"a":1}}"#),
+        ] {
+            let text = format!(r#"[48,1,{{}},"a.b"{message}]"#);
+            let Ok(ClientMessage::Call(call)) = ClientMessage::decode(Serializer::Json, text.as_bytes())
+            else {
+                unreachable!("a CALL")
+            };
+            assert_eq!(String::from_utf8(params(&call.payload)).unwrap(), expected, "{message}");
+            let packed = call.payload.transcode(Serializer::MessagePack);
+            assert_eq!(String::from_utf8(params(&packed.as_payload())).unwrap(), expected, "{message}");
+        }
+    }
+}

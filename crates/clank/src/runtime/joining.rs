@@ -1,0 +1,415 @@
+//! A WebSocket that speaks WAMP v2 before it has a session: it is no connection yet.
+//!
+//! It waits for HELLO, has the connection recorded, and becomes a [`Conn`](super::conn::Conn), whose
+//! first message is WELCOME. A client that says anything else gets an ABORT, and is told of as
+//! rejected.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use clank_core::cause::Cause;
+use clank_core::event::SessionFacts;
+use clank_core::journal::NotRecorded;
+use clank_wire::excerpt::Excerpt;
+use clank_wire::payload::Payload;
+use clank_wire::wamp2::{Abort, ClientMessage, Codec, Hello, TextList, reason};
+use clank_wire::ws::{self, CloseCode, Decoder, DecoderOptions, Event, OpCode, Role};
+
+use super::cx::Cx;
+use super::engine::Engine;
+use super::entrant::{Accepted, Candidate};
+use super::form;
+use super::http::Ready;
+use super::opening::Opening;
+use super::peer::Features;
+use super::respond::{ABORTED, Why, reject_accepted};
+use super::transport::Transport;
+
+/// The longest message before the session begins, in bytes.
+const MAX_MESSAGE: usize = 64 * 1024;
+/// How long a client that was refused has to read why, in milliseconds.
+const LINGER: u64 = 2_000;
+/// Bytes of answers to pings that may wait for a client that doesn't read.
+const UNWRITTEN: usize = 16 * 1024;
+
+type Recording = Pin<Box<dyn Future<Output = Result<Accepted, NotRecorded>>>>;
+
+/// A WebSocket without a session.
+pub(crate) struct Joining {
+    transport: Transport,
+    decoder: Decoder,
+    codec: Codec,
+    stage: Stage,
+    /// What the client is still to be sent.
+    out: Vec<u8>,
+    /// What the client sent behind its HELLO.
+    early: Vec<u8>,
+    waker: Waker,
+    deadline: u64,
+    readable: bool,
+    ended: bool,
+}
+
+enum Stage {
+    /// HELLO is to come.
+    Waiting(Box<Candidate>),
+    /// The journal is recording the connection.
+    Recording(Recording),
+    /// It may be opened.
+    Joined(Box<Accepted>),
+    /// It is refused, and may still read why.
+    Refused,
+}
+
+impl Stage {
+    /// Tells the listeners that it came to nothing, of which they have not heard yet.
+    fn reject(self, engine: &Arc<Engine>, why: Why<'_>) {
+        match self {
+            Self::Waiting(candidate) => candidate.reject(engine, why),
+            Self::Joined(accepted) => reject_accepted(engine, *accepted, why),
+            // The record tells when it is dropped.
+            Self::Recording(_) | Self::Refused => {}
+        }
+    }
+}
+
+/// What became of it.
+pub(crate) enum Step {
+    Pending,
+    /// It has a session now.
+    Joined(Box<Joined>),
+    /// It is over.
+    Ended,
+}
+
+/// A WebSocket that has a session.
+pub(crate) struct Joined {
+    pub accepted: Accepted,
+    pub transport: Transport,
+    pub early: Vec<u8>,
+    pub ended: bool,
+}
+
+/// Why a HELLO is refused.
+struct Refusal {
+    uri: &'static str,
+    cause: Cause,
+    reason: String,
+}
+
+impl Refusal {
+    fn new(uri: &'static str, cause: Cause, reason: impl Into<String>) -> Self {
+        Self { uri, cause, reason: reason.into() }
+    }
+}
+
+impl Joining {
+    /// Begins behind `response`, which has still to be sent.
+    pub(crate) fn new(
+        candidate: Box<Candidate>,
+        transport: Transport,
+        response: Option<Bytes>,
+        waker: Waker,
+        cx: &Cx,
+    ) -> Self {
+        let limits = cx.engine.limits();
+        let max_message = limits.message.bytes().min(MAX_MESSAGE);
+        let deflate = candidate.deflate.is_some();
+        Self {
+            transport,
+            decoder: Decoder::new(Role::Server, DecoderOptions { max_message, deflate }),
+            codec: candidate.codec,
+            stage: Stage::Waiting(candidate),
+            out: response.map(Vec::from).unwrap_or_default(),
+            early: Vec::new(),
+            waker,
+            deadline: cx.now + limits.handshake.duration().as_millis() as u64,
+            readable: true,
+            ended: false,
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> u64 {
+        self.deadline
+    }
+
+    /// Does all that can be done now.
+    pub(crate) fn drive(&mut self, ready: Ready, cx: &mut Cx) -> Step {
+        self.readable |= ready.readable;
+        self.ended |= ready.ended;
+        loop {
+            if self.write().is_err() {
+                return self.lost(cx);
+            }
+            match &mut self.stage {
+                Stage::Recording(recording) => {
+                    match recording.as_mut().poll(&mut Context::from_waker(&self.waker)) {
+                        Poll::Pending => return Step::Pending,
+                        Poll::Ready(Ok(accepted)) => self.stage = Stage::Joined(accepted.into()),
+                        Poll::Ready(Err(error)) => {
+                            tracing::error!(%error, "a connection can't be recorded, and is refused");
+                            self.say_goodbye(reason::UNAVAILABLE, UNRECORDED.1, cx);
+                        }
+                    }
+                }
+                Stage::Joined(_) => return self.joined(),
+                Stage::Waiting(_) | Stage::Refused => {
+                    if !self.readable || self.out.len() > UNWRITTEN {
+                        return Step::Pending;
+                    }
+                    if !self.read(cx) {
+                        return self.lost(cx);
+                    }
+                }
+            }
+        }
+    }
+
+    fn joined(&mut self) -> Step {
+        if !self.out.is_empty() {
+            // The response to the handshake goes first; the socket tells when it takes more.
+            return Step::Pending;
+        }
+        let Stage::Joined(accepted) = std::mem::replace(&mut self.stage, Stage::Refused) else {
+            return Step::Ended;
+        };
+        Step::Joined(Box::new(Joined {
+            accepted: *accepted,
+            transport: std::mem::replace(&mut self.transport, Transport::Gone),
+            early: std::mem::take(&mut self.early),
+            ended: self.ended,
+        }))
+    }
+
+    /// Gives it up for good: its time is over, or the server stops.
+    pub(crate) fn give_up(&mut self, why: Why<'static>, cx: &mut Cx) {
+        let uri = match why.0 {
+            Cause::ServerShutdown => reason::SYSTEM_SHUTDOWN,
+            _ => reason::PROTOCOL_VIOLATION,
+        };
+        self.say_goodbye(uri, why.1, cx).reject(&cx.engine, why);
+        // What it takes of that it takes now.
+        _ = self.write();
+    }
+
+    /// The client is gone.
+    fn lost(&mut self, cx: &mut Cx) -> Step {
+        std::mem::replace(&mut self.stage, Stage::Refused).reject(&cx.engine, ABORTED);
+        Step::Ended
+    }
+
+    /// Takes what waits. `false`: that was the end.
+    fn read(&mut self, cx: &mut Cx) -> bool {
+        let mut buffer = std::mem::take(&mut cx.buffer);
+        let goes_on = match self.transport.read(&mut buffer) {
+            Ok(0) => false,
+            Ok(read) => {
+                let emptied = read < buffer.len() && self.transport.socket().is_some();
+                self.readable = self.ended || !emptied;
+                self.take(buffer.get_mut(..read).unwrap_or_default(), cx)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.readable = false;
+                true
+            }
+            Err(error) => error.kind() == io::ErrorKind::Interrupted,
+        };
+        cx.buffer = buffer;
+        goes_on
+    }
+
+    /// Takes bytes that the client sent. `false`: it closes.
+    pub(crate) fn take(&mut self, bytes: &mut [u8], cx: &mut Cx) -> bool {
+        let mut scratch = std::mem::take(&mut cx.scratch);
+        let mut at = 0;
+        let mut goes_on = true;
+        while goes_on && at < bytes.len() {
+            if matches!(self.stage, Stage::Recording(_) | Stage::Joined(_)) {
+                self.early.extend_from_slice(bytes.get(at..).unwrap_or_default());
+                break;
+            }
+            match self.decoder.decode(bytes.get_mut(at..).unwrap_or_default(), &mut scratch) {
+                Ok((used, event)) => {
+                    at += used;
+                    goes_on = event.is_none_or(|event| self.on_event(&event, cx));
+                }
+                Err(error) => {
+                    let cause = Cause::from(error);
+                    self.refuse(&Refusal::new(reason::PROTOCOL_VIOLATION, cause, error.to_string()), cx);
+                    break;
+                }
+            }
+        }
+        cx.scratch = scratch;
+        goes_on
+    }
+
+    fn on_event(&mut self, event: &Event<'_>, cx: &mut Cx) -> bool {
+        match event {
+            Event::Ping(payload) => self.out.extend_from_slice(&ws::frame(OpCode::Pong, payload)),
+            Event::Pong(_) => {}
+            Event::Close(_) if matches!(self.stage, Stage::Refused) => return false,
+            Event::Close(frame) => {
+                let code = frame.map_or(CloseCode::NORMAL, |(code, _)| code);
+                self.out.extend_from_slice(&ws::close_frame(code, ""));
+                _ = self.write();
+                return false;
+            }
+            Event::Text(text) => self.on_message(text.as_bytes(), true, cx),
+            Event::Binary(bytes) => self.on_message(bytes, false, cx),
+        }
+        true
+    }
+
+    fn on_message(&mut self, message: &[u8], is_text: bool, cx: &mut Cx) {
+        if let Err(refusal) = self.hello(message, is_text, cx) {
+            self.refuse(&refusal, cx);
+        }
+    }
+
+    fn hello(&mut self, message: &[u8], is_text: bool, cx: &mut Cx) -> Result<(), Refusal> {
+        let violation =
+            |reason: String| Refusal::new(reason::PROTOCOL_VIOLATION, Cause::ProtocolViolation, reason);
+        let Stage::Waiting(candidate) = &self.stage else { return Ok(()) };
+        let codec = self.codec;
+        if is_text != codec.is_text() {
+            let wanted = if codec.is_text() { "text" } else { "binary" };
+            return Err(violation(format!("messages of {} are {wanted}", codec.subprotocol())));
+        }
+        let mut messages = codec.messages(message);
+        let first = messages.next().and_then(Result::ok).unwrap_or_default();
+        if messages.next().is_some() {
+            return Err(violation("nothing comes behind HELLO before WELCOME".into()));
+        }
+        let hello = match ClientMessage::decode(codec.serializer, first) {
+            Ok(ClientMessage::Hello(hello)) => hello,
+            Ok(_) => return Err(violation("a session begins with HELLO".into())),
+            Err(error) => {
+                let cause = Cause::MalformedMessage;
+                return Err(Refusal::new(reason::PROTOCOL_VIOLATION, cause, error.to_string()));
+            }
+        };
+        if cx.engine.is_draining() {
+            let why = "the server is stopping";
+            return Err(Refusal::new(reason::SYSTEM_SHUTDOWN, Cause::ServerShutdown, why));
+        }
+        let Some(realm) = cx.engine.realms.find(&hello.realm).cloned() else {
+            let why = format!("there is no realm {}", Excerpt::new(&hello.realm));
+            return Err(Refusal::new(reason::NO_SUCH_REALM, Cause::Rejected, why));
+        };
+        let names = candidate.names.or_else(|| cx.engine.name());
+        let names = names.ok_or_else(|| Refusal::new(reason::UNAVAILABLE, UNRECORDED.0, UNRECORDED.1))?;
+        let session = authenticate(&hello, candidate, codec, names.session_id.value(), &realm.name)?;
+        let Stage::Waiting(candidate) = std::mem::replace(&mut self.stage, Stage::Refused) else {
+            return Ok(());
+        };
+        let accepted = candidate.join(names, session, realm, features(&hello));
+        self.stage = record(&cx.engine, accepted);
+        Ok(())
+    }
+
+    fn refuse(&mut self, refusal: &Refusal, cx: &mut Cx) {
+        if let Stage::Waiting(candidate) = self.say_goodbye(refusal.uri, &refusal.reason, cx) {
+            candidate.refuse(&cx.engine, (refusal.cause, &refusal.reason));
+        }
+    }
+
+    /// Queues ABORT and the close frame, behind which nothing comes. Returns what it was at.
+    fn say_goodbye(&mut self, uri: &'static str, message: &str, cx: &mut Cx) -> Stage {
+        let stage = std::mem::replace(&mut self.stage, Stage::Refused);
+        if matches!(stage, Stage::Refused) {
+            return stage;
+        }
+        let payload = Payload::EMPTY;
+        let abort = Abort { reason: uri.into(), message: Some(message.into()), payload };
+        let (frame, _) = form::frame(self.codec, None, |serializer, out| abort.encode(serializer, out));
+        self.out.extend_from_slice(&frame);
+        self.out.extend_from_slice(&ws::close_frame(CloseCode::NORMAL, ""));
+        self.deadline = cx.now + LINGER;
+        stage
+    }
+
+    /// Writes what waits, as far as the client takes it.
+    fn write(&mut self) -> io::Result<()> {
+        while !self.out.is_empty() {
+            match self.transport.write(&self.out) {
+                Ok(written) => _ = self.out.drain(..written),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Joining {
+    fn drop(&mut self) {
+        if let Some(socket) = self.transport.socket() {
+            // It fails if the client was quicker.
+            _ = socket.shutdown(std::net::Shutdown::Both);
+        }
+        self.transport.shut();
+    }
+}
+
+/// The journal does not take the connection.
+const UNRECORDED: Why<'static> = (Cause::JournalUnavailable, "the connection can't be recorded");
+
+/// Has the connection recorded, if it has to be before the client is welcomed.
+fn record(engine: &Arc<Engine>, accepted: Accepted) -> Stage {
+    let journal = engine.journal.as_ref().filter(|_| engine.settings.before_accept);
+    let Some(journal) = journal else { return Stage::Joined(accepted.into()) };
+    // A client that goes away while it is recorded is dropped with this, and then has been connected
+    // all the same; the journal's own failure is told here.
+    let opening = Opening::record(engine, journal.as_ref(), accepted, || ABORTED);
+    Stage::Recording(Box::pin(async move {
+        let recorded = opening.await?;
+        Ok(Accepted { recorded: true, ..recorded })
+    }))
+}
+
+fn features(hello: &Hello<'_>) -> Features {
+    let callee = |feature| hello.details.roles.feature("callee", feature);
+    Features {
+        call_canceling: callee("call_canceling"),
+        // The name that the specification had for it before.
+        progressive_results: callee("progressive_call_results") || callee("progressive_calls"),
+    }
+}
+
+/// Who the client is, by what it says and what the connecting listeners said.
+fn authenticate(
+    hello: &Hello<'_>,
+    candidate: &Candidate,
+    codec: Codec,
+    id: u64,
+    realm: &str,
+) -> Result<SessionFacts, Refusal> {
+    let (authid, authrole, authmethod) = match &candidate.identity {
+        // The listeners know who it is.
+        Some(identity) => (identity.id.clone(), "user", "handshake"),
+        None => {
+            let offers_none = |methods: &TextList<'_>| methods.iter().all(|method| method != "anonymous");
+            if hello.details.authmethods.as_ref().is_some_and(|m| m.count() > 0 && offers_none(m)) {
+                let why = "the only method of authentication is 'anonymous'";
+                return Err(Refusal::new(reason::NO_MATCHING_AUTH_METHOD, Cause::Unauthorised, why));
+            }
+            // A name that nobody else has.
+            (format!("{id:x}").into(), "anonymous", "anonymous")
+        }
+    };
+    let serializer = codec.subprotocol().split('.').nth(2).unwrap_or_default();
+    Ok(SessionFacts {
+        realm: realm.into(),
+        id,
+        authid,
+        authrole: authrole.into(),
+        authmethod: authmethod.into(),
+        serializer: serializer.into(),
+    })
+}

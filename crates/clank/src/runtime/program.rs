@@ -1,0 +1,53 @@
+//! The program itself calls what a client offers.
+
+use std::sync::Arc;
+
+use clank_wire::json::Raw;
+use clank_wire::payload::{Payload, PayloadBuf};
+use clank_wire::wamp2::{CancelMode, Id, Passthru, reason};
+use tokio::sync::oneshot;
+
+use super::dealer::Caller;
+use super::engine::Engine;
+use super::peer::Peer;
+use super::reply::{interrupt, invoke};
+use super::turn::Turn;
+use crate::rpc::Answered;
+
+/// Calls what a client offers; `params` is JSON, of which an array is the list of arguments. A call
+/// that is no longer waited for is cancelled.
+pub(crate) async fn call_client(engine: &Engine, uri: &str, params: &[u8]) -> Answered {
+    let refused = |uri: &str, why: &str| (uri.to_owned(), PayloadBuf::from_error(why, None));
+    let text = std::str::from_utf8(params).unwrap_or_default();
+    let payload = match Raw::parse(text).map(|value| (value, value.to_list())) {
+        Ok((_, Some(arguments))) => Payload::from(arguments),
+        Ok((value, None)) => Payload::EMPTY.with_keywords(value).unwrap_or_else(|| value.into()),
+        Err(error) => return Err(refused(reason::INVALID_ARGUMENT, &error.to_string())),
+    };
+    let (waiting, answered) = oneshot::channel();
+    let mut turn = Turn::default();
+    let invoked = engine.realms.home().dealer.call(uri, Caller::Program(waiting), usize::MAX);
+    let invoked = invoked.map_err(|(why, _)| refused(reason::NO_SUCH_PROCEDURE, &why.to_string()))?;
+    invoke(&invoked, (uri, payload), None, (false, &Passthru::default()), &mut turn);
+    engine.hand_over(turn);
+    let _waits = Waits { engine, callee: invoked.callee, invocation: invoked.request };
+    answered.await.unwrap_or_else(|_| Err(refused(reason::CANCELED, "the server has ended")))
+}
+
+/// Takes the call back when nobody waits for it any longer.
+struct Waits<'a> {
+    engine: &'a Engine,
+    callee: Arc<Peer>,
+    invocation: Id,
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        if self.engine.realms.home().dealer.answer(&self.callee, self.invocation).is_some() {
+            let mut turn = Turn::default();
+            let mode = CancelMode::KillNoWait;
+            interrupt(&self.callee, self.invocation, mode, reason::CANCELED, &mut turn);
+            self.engine.hand_over(turn);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What passes between callers and callees: invocations, interrupts, and the one reply.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use clank_wire::payload::Payload;
+use clank_wire::serializer::Serializer;
+use clank_wire::wamp1::{CallError, CallResult};
+use clank_wire::wamp2::{
+    self, CancelMode, Id, Interrupt, InvocationDetails, MessageType, Passthru, ResultDetails,
+};
+use clank_wire::ws::OpCode;
+
+use super::dealer::{Caller, Invoked};
+use super::form::{self, Form};
+use super::outbound::OnOverflow;
+use super::peer::Peer;
+use super::turn::{Turn, frame_for};
+
+/// What a call is answered, before it is known in which form.
+#[derive(Clone, Copy)]
+pub(super) enum Answer2<'a> {
+    Result(Payload<'a>),
+    /// Part of the result; more follows.
+    Progress(Payload<'a>),
+    /// The error's URI, and what is said of it.
+    Error(&'a str, Payload<'a>),
+}
+
+impl Answer2<'_> {
+    /// The answer as a client of WAMP v2 gets it, and how many bytes it carries.
+    pub(super) fn frame(self, peer: &Peer, request: Id) -> (Bytes, usize) {
+        self.frame_with(peer, request, &Passthru::default())
+    }
+
+    pub(super) fn frame_with(self, peer: &Peer, request: Id, passthru: &Passthru<'_>) -> (Bytes, usize) {
+        let passthru = passthru.clone();
+        match self {
+            Self::Error(uri, payload) => {
+                let (request_type, uri) = (MessageType::Call, uri.into());
+                let error = wamp2::Error { request_type, request, passthru, uri, payload };
+                frame(peer, |serializer, out| error.encode(serializer, out))
+            }
+            Self::Result(payload) | Self::Progress(payload) => {
+                let progress = matches!(self, Self::Progress(_));
+                let details = ResultDetails { progress, passthru, ..ResultDetails::default() };
+                let result = wamp2::CallResult { request, details, payload };
+                frame(peer, |serializer, out| result.encode(serializer, out))
+            }
+        }
+    }
+
+    /// The answer as a client of WAMP v1 gets it.
+    fn frame1(self, peer: &Peer, id: &str) -> (Bytes, usize) {
+        let mut message = Vec::new();
+        let id = id.into();
+        match self {
+            Self::Result(result) | Self::Progress(result) => CallResult { id, result }.encode(&mut message),
+            Self::Error(uri, payload) => {
+                let (description, details) = payload.split_description();
+                let details = (!details.is_empty()).then_some(details);
+                let (uri, description) = (uri.into(), description.unwrap_or_default());
+                CallError { id, uri, description, details }.encode(&mut message);
+            }
+        }
+        (frame_for(peer.window, OpCode::Text, &message), message.len())
+    }
+}
+
+/// Replies to a caller. Only who has taken the call out of the dealer's table may do so.
+pub(super) fn reply(caller: Caller, answer: Answer2<'_>, passthru: &Passthru<'_>, turn: &mut Turn) {
+    let (peer, (frame, message)) = match caller {
+        Caller::Wamp1 { peer, id } => {
+            let frame = answer.frame1(&peer, &id);
+            (peer, frame)
+        }
+        Caller::Wamp2 { peer, request, .. } => {
+            let frame = answer.frame_with(&peer, request, passthru);
+            (peer, frame)
+        }
+        Caller::Program(waiting) => {
+            let answered = match answer {
+                Answer2::Result(payload) | Answer2::Progress(payload) => Ok(payload.to_buf()),
+                Answer2::Error(uri, payload) => Err((uri.to_owned(), payload.to_buf())),
+            };
+            // Who has given up waiting needs no answer.
+            return drop(waiting.send(answered));
+        }
+    };
+    let push = peer.push(frame, message, OnOverflow::Disconnect);
+    turn.note(&peer, push);
+}
+
+/// Sends a callee what it is to answer.
+pub(super) fn invoke(
+    invoked: &Invoked,
+    (procedure, payload): (&str, Payload<'_>),
+    caller: Option<&Peer>,
+    (receive_progress, passthru): (bool, &Passthru<'_>),
+    turn: &mut Turn,
+) {
+    let session = caller.and_then(|caller| caller.facts.session.as_deref());
+    let callee = &invoked.callee;
+    let details = InvocationDetails {
+        caller: caller.and_then(|caller| Id::new(caller.session_id.value())),
+        caller_authid: session.map(|session| (&*session.authid).into()),
+        caller_authrole: session.map(|session| (&*session.authrole).into()),
+        procedure: invoked.to_pattern.then(|| procedure.into()),
+        receive_progress: receive_progress && callee.features.progressive_results,
+        passthru: passthru.clone(),
+        ..InvocationDetails::default()
+    };
+    let (request, registration) = (invoked.request, invoked.registration);
+    let invocation = wamp2::Invocation { request, registration, details, payload };
+    send(callee, turn, |serializer, out| invocation.encode(serializer, out));
+}
+
+/// Tells a callee that its answer is not waited for any longer, or shall come soon.
+pub(super) fn interrupt(callee: &Arc<Peer>, request: Id, mode: CancelMode, why: &str, turn: &mut Turn) {
+    if callee.features.call_canceling {
+        let interrupt = Interrupt { request, mode: Some(mode), reason: Some(why.into()) };
+        send(callee, turn, |serializer, out| interrupt.encode(serializer, out));
+    }
+}
+
+fn send(peer: &Arc<Peer>, turn: &mut Turn, write: impl FnOnce(Serializer, &mut Vec<u8>)) {
+    let (frame, message) = frame(peer, write);
+    let push = peer.push(frame, message, OnOverflow::Disconnect);
+    turn.note(peer, push);
+}
+
+/// A message as a client of WAMP v2 gets it.
+pub(super) fn frame(peer: &Peer, write: impl FnOnce(Serializer, &mut Vec<u8>)) -> (Bytes, usize) {
+    match peer.form {
+        Form::Wamp2(codec) => form::frame(codec, peer.window, write),
+        // No such message is made for it.
+        Form::Wamp1 => (Bytes::new(), 0),
+    }
+}
