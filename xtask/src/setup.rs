@@ -74,7 +74,7 @@ const NEEDS: &[Need] = &[
         },
     },
     Need {
-        what: "Python 3 with venv (Autobahn|Testsuite, an example that receives webhooks)",
+        what: "Python 3 with venv (Autobahn|Testsuite, a client of WAMP v2, an example that receives webhooks)",
         packages: "python3 python3-venv",
         present: || succeeds("python3", &["-c", "import venv, ensurepip"]),
     },
@@ -109,7 +109,9 @@ pub(crate) fn prepare(workspace: &Workspace) -> Result<String> {
             packages.extend(need.packages.split_whitespace());
         }
     }
-    println!("  and npm packages in the checkout, a Python 2.7 environment in the user's cache folder");
+    println!(
+        "  and npm packages and a Python environment in the checkout, a Python 2.7 environment in the user's cache folder"
+    );
     if !packages.is_empty() {
         println!("Installing with apt-get: {}", packages.join(" "));
         install(workspace, &packages)?;
@@ -129,6 +131,7 @@ pub(crate) fn prepare(workspace: &Workspace) -> Result<String> {
     for folder in NPM_FOLDERS {
         node::install_packages(&workspace.path(folder))?;
     }
+    run(&mut command(&workspace.path("e2e"), "npm", &["run", "--silent", "wamp2:install"]))?;
     run(&mut command(workspace.root(), "python3", &["e2e/autobahn/run.py", "--setup"]))?;
     Ok("the machine is ready".to_owned())
 }

@@ -15,6 +15,7 @@ mod sinks;
 mod symfony;
 mod table;
 mod value;
+mod wamp2;
 
 pub use api::{ApiListen, ApiSettings, OptionalPath, Token, Tokens};
 pub use journal::{Directory, Durability, JournalSettings, OnFull};
@@ -31,3 +32,4 @@ pub use sinks::{
 pub use symfony::{OnRestart, SymfonySettings};
 pub use table::{SECTIONS, SETTINGS, Section, Setting};
 pub use value::{Invalid, Raw, Value};
+pub use wamp2::{RealmName, Wamp2Settings};

@@ -137,7 +137,10 @@ fn raise_descriptor_limit() {
 fn build(settings: &Settings, stdout: &Arc<Output>, events: Option<&Events>) -> clank::Result<Builder> {
     let Settings { server, limits, deflate, .. } = settings;
     let console = settings.events;
-    let builder = Clank::builder()
+    let realms = settings.wamp2.realms.iter();
+    let builder = realms.fold(Clank::builder(), |builder, realm| builder.realm(realm.as_str()));
+    let builder = builder
+        .home_realm(settings.wamp2.realm.as_str())
         .limits(*limits)
         .wamp1(settings.wamp1_options())
         .deflate(deflate.enabled)

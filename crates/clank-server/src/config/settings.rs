@@ -14,6 +14,7 @@ use super::journal::JournalSettings;
 use super::sinks::{ConnectingSettings, SinkSettings};
 use super::symfony::SymfonySettings;
 use super::value::{Choice, Invalid, Raw, Value, Word, words};
+use super::wamp2::Wamp2Settings;
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +27,8 @@ pub struct Settings {
     pub limits: Limits,
     /// `[wamp1]`
     pub wamp1: Wamp1Settings,
+    /// `[wamp2]`
+    pub wamp2: Wamp2Settings,
     /// `[deflate]`
     pub deflate: DeflateSettings,
     /// `[api]`
@@ -127,6 +130,7 @@ impl Default for Settings {
                 publisher_receives: true,
                 empty_eligible: EmptyEligible::Everyone,
             },
+            wamp2: Wamp2Settings::default(),
             deflate: DeflateSettings { enabled: false },
             api: ApiSettings::default(),
             connecting: ConnectingSettings::default(),

@@ -82,6 +82,10 @@ pub const SECTIONS: &[Section] = &[
         name: "wamp1",
         sentence: "Points on which servers of WAMP v1 differ. The defaults are those of Ratchet 0.4.",
     },
+    Section {
+        name: "wamp2",
+        sentence: "The realms that clients of WAMP v2 join; see [WAMP v2](wamp2.md#sessions-and-realms).",
+    },
     Section { name: "deflate", sentence: "Compression of messages (RFC 7692)." },
     Section {
         name: "shutdown",
@@ -175,6 +179,9 @@ pub const SETTINGS: &[Setting] = table! {
     "wamp1.on_malformed" => wamp1.on_malformed, "What a malformed message leads to besides an error event: close 1007, or nothing, as in Ratchet 0.2.";
     "wamp1.publisher_receives" => wamp1.publisher_receives, "Whether a publisher that subscribes to its topic receives its own event when it says nothing of it.";
     "wamp1.empty_eligible" => wamp1.empty_eligible, "Whom an empty list of eligible receivers means.";
+
+    "wamp2.realm" => wamp2.realm, "The realm that is always there: clients of WAMP v1 are in it, and the HTTP API publishes in it.";
+    "wamp2.realms" => wamp2.realms, "Other realms, each a space of topics and procedures of its own.";
 
     "deflate.enabled" => deflate.enabled, "Whether compression is offered to clients. It saves traffic and costs time.";
 

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use clank_core::cause::Cause;
-use clank_core::event::SessionFacts;
+use clank_core::event::{ConnectionFacts, SessionFacts};
 use clank_core::journal::NotRecorded;
 use clank_wire::excerpt::Excerpt;
 use clank_wire::payload::Payload;
@@ -26,7 +26,7 @@ use super::form;
 use super::http::Ready;
 use super::opening::Opening;
 use super::peer::Features;
-use super::respond::{ABORTED, Why, reject_accepted};
+use super::respond::{ABORTED, Why, reject_accepted, tell_rejection};
 use super::transport::Transport;
 
 /// The longest message before the session begins, in bytes.
@@ -57,8 +57,8 @@ pub(crate) struct Joining {
 enum Stage {
     /// HELLO is to come.
     Waiting(Box<Candidate>),
-    /// The journal is recording the connection.
-    Recording(Recording),
+    /// The journal is recording the connection, of which this is known.
+    Recording(Recording, Arc<ConnectionFacts>),
     /// It may be opened.
     Joined(Box<Accepted>),
     /// It is refused, and may still read why.
@@ -72,7 +72,7 @@ impl Stage {
             Self::Waiting(candidate) => candidate.reject(engine, why),
             Self::Joined(accepted) => reject_accepted(engine, *accepted, why),
             // The record tells when it is dropped.
-            Self::Recording(_) | Self::Refused => {}
+            Self::Recording(..) | Self::Refused => {}
         }
     }
 }
@@ -146,12 +146,14 @@ impl Joining {
                 return self.lost(cx);
             }
             match &mut self.stage {
-                Stage::Recording(recording) => {
+                Stage::Recording(recording, facts) => {
                     match recording.as_mut().poll(&mut Context::from_waker(&self.waker)) {
                         Poll::Pending => return Step::Pending,
                         Poll::Ready(Ok(accepted)) => self.stage = Stage::Joined(accepted.into()),
                         Poll::Ready(Err(error)) => {
                             tracing::error!(%error, "a connection can't be recorded, and is refused");
+                            let (id, request) = (Some(facts.connection_id), facts.request.clone());
+                            tell_rejection(&cx.engine, id, UNRECORDED, None, || request);
                             self.say_goodbye(reason::UNAVAILABLE, UNRECORDED.1, cx);
                         }
                     }
@@ -228,7 +230,7 @@ impl Joining {
         let mut at = 0;
         let mut goes_on = true;
         while goes_on && at < bytes.len() {
-            if matches!(self.stage, Stage::Recording(_) | Stage::Joined(_)) {
+            if matches!(self.stage, Stage::Recording(..) | Stage::Joined(_)) {
                 self.early.extend_from_slice(bytes.get(at..).unwrap_or_default());
                 break;
             }
@@ -366,11 +368,13 @@ fn record(engine: &Arc<Engine>, accepted: Accepted) -> Stage {
     let Some(journal) = journal else { return Stage::Joined(accepted.into()) };
     // A client that goes away while it is recorded is dropped with this, and then has been connected
     // all the same; the journal's own failure is told here.
+    let facts = Arc::clone(&accepted.facts);
     let opening = Opening::record(engine, journal.as_ref(), accepted, || ABORTED);
-    Stage::Recording(Box::pin(async move {
+    let recording = async move {
         let recorded = opening.await?;
         Ok(Accepted { recorded: true, ..recorded })
-    }))
+    };
+    Stage::Recording(Box::pin(recording), facts)
 }
 
 fn features(hello: &Hello<'_>) -> Features {

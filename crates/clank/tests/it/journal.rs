@@ -11,7 +11,7 @@ use clank_core::id::{ResourceId, RunId};
 use serde_json::{Value, json};
 
 use crate::support::peer::PING;
-use crate::support::{FIN, HANDSHAKE, Peer, Test, eventually, serve, until};
+use crate::support::{FIN, HANDSHAKE, JSON2, Peer, Peer2, Test, eventually, serve, until};
 
 /// A journal that keeps records in memory, when the test lets it.
 #[derive(Default)]
@@ -161,6 +161,51 @@ fn a_client_is_welcomed_once_its_connection_is_recorded() {
     peer.welcomed().leave();
     let connected = test.log.wait_for("clank.client.connected");
     assert_eq!(paper.kept(EventKind::Connected), [connected], "to the letter");
+}
+
+/// A client of WAMP v2 whose HELLO waits until its record is let go.
+fn ask_to_join(test: &Test, paper: &Paper) -> Peer2 {
+    paper.hold(EventKind::Connected);
+    let mut peer = Peer2::connect(test.address, JSON2);
+    peer.hello("realm1");
+    paper.until_handed_over();
+    peer
+}
+
+#[test]
+fn a_session_is_welcomed_once_it_is_recorded() {
+    let paper = Arc::new(Paper::default());
+    let test = serve_with(&paper);
+    let mut peer = ask_to_join(&test, &paper);
+    peer.peer.stream.set_nonblocking(true).unwrap();
+    assert!(peer.peer.try_frame().is_err(), "nothing is said before");
+    assert!(test.log.every("clank.client.connected").is_empty());
+    peer.peer.stream.set_nonblocking(false).unwrap();
+    paper.release();
+    peer.welcomed();
+    let connected = test.log.wait_for("clank.client.connected");
+    assert_eq!(connected["session"]["id"], peer.session);
+    assert_eq!(paper.kept(EventKind::Connected), [connected], "to the letter");
+    // The next session on the same socket has a record of its own, which may fail.
+    peer.send(&json!([6, {}, "wamp.close.close_realm"]));
+    assert_eq!(peer.next()[0], 6);
+    test.disconnected();
+    paper.refuse(EventKind::Connected, NotRecorded::Full);
+    peer.hello("realm1");
+    assert_eq!(peer.aborted().0, "wamp.error.unavailable");
+    assert_eq!(test.rejected()["cause"], "journal_unavailable");
+    assert_eq!(paper.kept(EventKind::Connected).len(), 1);
+}
+
+#[test]
+fn a_session_whose_client_goes_while_it_is_recorded_has_been_connected() {
+    let paper = Arc::new(Paper::default());
+    let test = serve_with(&paper);
+    drop(ask_to_join(&test, &paper));
+    paper.release();
+    assert_eq!(test.disconnected()["cause"], "network_lost");
+    assert_eq!(paper.kept(EventKind::Disconnected).len(), 1);
+    assert!(test.log.every("clank.client.rejected").is_empty());
 }
 
 #[test]

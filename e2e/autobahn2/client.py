@@ -1,0 +1,76 @@
+"""Joins by autobahn-python, offers com.example.python.add, and says what it hears and is answered.
+
+    client.py URL SERIALIZER
+
+It prints one line of JSON when it has left.
+"""
+
+import asyncio
+import json
+import sys
+
+from autobahn.asyncio.component import Component
+from autobahn.wamp.exception import ApplicationError
+from autobahn.wamp.types import CallOptions, PublishOptions, RegisterOptions
+
+URL, SERIALIZER = sys.argv[1:]
+PATIENCE = 20  # seconds
+TOPIC = "com.example.topic"
+
+
+async def use(session):
+    heard = asyncio.Queue()
+
+    async def fail():
+        raise ApplicationError("com.example.wrong", "it is wrong", 1)
+
+    async def never():
+        await asyncio.sleep(PATIENCE)
+
+    def count(to, details=None):
+        for number in range(to):
+            details.progress(number)
+        return to
+
+    await session.register(lambda a, b: a + b, "com.example.python.add")
+    await session.register(fail, "com.example.python.fail")
+    await session.register(never, "com.example.python.never")
+    await session.register(count, "com.example.python.count", options=RegisterOptions(details_arg="details"))
+    await session.subscribe(lambda *args, **kwargs: heard.put_nowait([list(args), kwargs]), TOPIC)
+    to_all = PublishOptions(acknowledge=True, exclude_me=False)
+    await session.publish(TOPIC, "hi", {"n": [1, -2.5, None]}, key="ä", options=to_all)
+    told = {"heard": await heard.get(), "sum": await session.call("com.example.python.add", 2, 3)}
+    try:
+        await session.call("com.example.python.fail")
+    except ApplicationError as error:
+        told["error"] = [error.error, list(error.args)]
+    try:
+        await session.call("com.example.python.nothing")
+    except ApplicationError as error:
+        told["unknown"] = error.error
+    try:
+        await session.call("com.example.python.never", options=CallOptions(timeout=50))
+    except ApplicationError as error:
+        told["late"] = error.error
+    parts = []
+    options = CallOptions(on_progress=parts.append)
+    told["parts"] = [await session.call("com.example.python.count", 3, options=options), parts]
+    return told
+
+
+async def main():
+    transport = {"type": "websocket", "url": URL, "serializers": [SERIALIZER], "max_retries": 0}
+    component = Component(transports=[transport], realm="realm1")
+    told = {}
+
+    @component.on_join
+    async def join(session, details):
+        told.update(session=details.session, authrole=details.authrole)
+        told.update(await asyncio.wait_for(use(session), PATIENCE))
+        await session.leave()
+
+    await asyncio.wait_for(component.start(loop=asyncio.get_running_loop()), 2 * PATIENCE)
+    print(json.dumps(told))
+
+
+asyncio.run(main())

@@ -1,0 +1,84 @@
+// Clients of WAMP v2 by other hands, in each serializer: autobahn.js, and autobahn-python.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import autobahn from "autobahn";
+import { Server } from "../support/server.mjs";
+
+const folder = fileURLToPath(new URL("../autobahn2/", import.meta.url));
+const SERIALIZERS = {
+  json: () => new autobahn.serializer.JSONSerializer(),
+  msgpack: () => new autobahn.serializer.MsgpackSerializer(),
+  cbor: () => new autobahn.serializer.CBORSerializer(),
+};
+
+/** A session of autobahn.js, for the test `t`. */
+function join(t, server, serializer) {
+  const url = `ws://${server.address}/`;
+  const connection = new autobahn.Connection({
+    transports: [{ type: "websocket", url, serializers: [SERIALIZERS[serializer]()] }],
+    realm: "realm1",
+    max_retries: 0,
+  });
+  return new Promise((resolve, reject) => {
+    connection.onopen = (session) => resolve({ connection, session });
+    connection.onclose = (reason, details) => reject(new Error(`${reason}: ${JSON.stringify(details)}`));
+    connection.open();
+    t.after(() => connection.isOpen && connection.close());
+  });
+}
+
+for (const serializer of Object.keys(SERIALIZERS)) {
+  test(`autobahn.js meets itself in JSON from ${serializer}`, async (t) => {
+    const server = await Server.start(t, { events: "json" });
+    const one = await join(t, server, serializer);
+    const other = await join(t, server, "json");
+    const heard = new Promise((resolve) => {
+      other.session.subscribe("com.example.topic", (args, kwargs) => resolve([args, kwargs])).then(() => {
+        one.session.publish("com.example.topic", ["hi", { n: [1, -2.5, null] }], { key: "ä" });
+      });
+    });
+    assert.deepEqual(await heard, [["hi", { n: [1, -2.5, null] }], { key: "ä" }]);
+    await one.session.register("com.example.add", ([a, b]) => a + b);
+    assert.equal(await other.session.call("com.example.add", [2, 3]), 5);
+    await one.session.register("com.example.fail", () => {
+      throw new autobahn.Error("com.example.wrong", ["it is wrong", 1]);
+    });
+    await assert.rejects(Promise.resolve(other.session.call("com.example.fail")), ({ error, args }) => {
+      assert.deepEqual([error, args], ["com.example.wrong", ["it is wrong", 1]]);
+      return true;
+    });
+    const connected = await server.recordsOf("clank.client.connected", 2);
+    assert.deepEqual(connected.map(({ session }) => session.serializer), [serializer, "json"]);
+    assert.deepEqual(connected.map(({ session }) => session.id), [one.session.id, other.session.id]);
+    one.connection.close();
+    other.connection.close();
+    const left = await server.recordsOf("clank.client.disconnected", 2);
+    for (const { cause, reason } of left) assert.deepEqual([cause, reason], ["client_closed", "wamp.close.normal"]);
+  });
+
+  test(`autobahn-python subscribes, publishes, calls and is called in ${serializer}`, async (t) => {
+    const server = await Server.start(t, { events: "json" });
+    const { stdout } = await promisify(execFile)(
+      `${folder}.venv/bin/python`,
+      [`${folder}client.py`, `ws://${server.address}/`, serializer],
+      { env: { ...process.env, PYTHONDONTWRITEBYTECODE: "1" } },
+    );
+    const { session, ...told } = JSON.parse(stdout.trim().split("\n").at(-1));
+    assert.deepEqual(told, {
+      authrole: "anonymous",
+      heard: [["hi", { n: [1, -2.5, null] }], { key: "ä" }],
+      sum: 5,
+      error: ["com.example.wrong", ["it is wrong", 1]],
+      unknown: "wamp.error.no_such_procedure",
+      late: "wamp.error.timeout",
+      parts: [3, [0, 1, 2]],
+    });
+    const [connected] = await server.recordsOf("clank.client.connected", 1);
+    assert.equal(connected.session.id, session);
+    const [left] = await server.recordsOf("clank.client.disconnected", 1);
+    assert.equal(left.cause, "client_closed");
+  });
+}
