@@ -100,6 +100,12 @@ impl Worker {
         let waker = ConnectionWaker::waker(&self.cx.mailbox, token);
         let mut joining = Joining::new(candidate, transport, response, waker, &self.cx);
         self.cx.wheel.insert(joining.deadline(), token);
+        if self.cx.engine.is_draining() {
+            // All sockets that there were have been told.
+            joining.give_up((Cause::ServerShutdown, "the server is stopping"), &mut self.cx);
+            self.slots.remove(token);
+            return;
+        }
         let goes_on = joining.take(&mut early.to_vec(), &mut self.cx);
         match self.slots.find(token) {
             Some(slot) if goes_on => *slot = Slot::Joining(Box::new(joining)),

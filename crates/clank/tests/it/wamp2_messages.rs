@@ -261,3 +261,47 @@ fn handlers_decide_in_both_versions() {
     assert_eq!(peer.error(), (16, 14, "clank.error.handler_failed".into()));
     peer.leave();
 }
+
+#[test]
+fn a_handler_reads_json_whatever_was_published() {
+    let test = serve(|builder| {
+        builder.topic("json", |_, _, publication: clank::Publication| {
+            std::future::ready(clank::Forward::changed(&*publication.event.json()))
+        })
+    });
+    for codec in Codec::ALL {
+        let mut peer = test.client2(codec);
+        peer.subscribe("json/a");
+        for (arguments, seen) in [
+            (json!([5]), "5"),
+            (json!([[]]), "[]"),
+            (json!(["a"]), r#""a""#),
+            (json!([1, null]), r#"{"args":[1,null],"kwargs":{}}"#),
+        ] {
+            let request = peer.request();
+            peer.send(&json!([16, request, {"exclude_me": false}, "json/a", arguments]));
+            assert_eq!(peer.next()[4], json!([seen]), "{codec:?}");
+        }
+        peer.leave();
+    }
+}
+
+#[test]
+fn a_server_that_stops_says_so() {
+    let test = serve(|builder| builder);
+    let mut joined = test.client2(JSON2);
+    let mut joining = Peer2::connect(test.address, JSON2);
+    let mut left = test.client2(JSON2);
+    left.send(&json!([6, {}, "wamp.close.close_realm"]));
+    assert_eq!(left.next()[0], 6);
+    test.disconnected();
+    test.handle().shutdown();
+    let goodbye = joined.next();
+    assert_eq!((&goodbye[0], &goodbye[2]), (&json!(6), &json!("wamp.close.system_shutdown")));
+    assert_eq!(joined.peer.closed().0, 1001);
+    assert_eq!(joining.aborted().0, "wamp.close.system_shutdown");
+    assert_eq!(test.rejected()["cause"], "server_shutdown");
+    assert_eq!(left.aborted().0, "wamp.close.system_shutdown");
+    assert_eq!(test.disconnected()["cause"], "server_shutdown");
+    assert_eq!(test.log.every("clank.client.rejected").len(), 1, "who has left is not refused");
+}
