@@ -5,7 +5,8 @@ use clank_wire::serializer::Serializer;
 use clank_wire::wamp2::Codec;
 use serde_json::{Value, json};
 
-use crate::support::{JSON2, Peer2, serve, serve_limited};
+use crate::support::peer::{CLOSE, TEXT, close_payload, frame};
+use crate::support::{FIN, JSON2, Peer2, serve, serve_limited};
 
 #[test]
 fn each_codec_has_sessions_topics_and_procedures() {
@@ -304,4 +305,22 @@ fn a_server_that_stops_says_so() {
     assert_eq!(left.aborted().0, "wamp.close.system_shutdown");
     assert_eq!(test.disconnected()["cause"], "server_shutdown");
     assert_eq!(test.log.every("clank.client.rejected").len(), 1, "who has left is not refused");
+}
+
+#[test]
+fn what_comes_behind_goodbye_is_not_lost() {
+    let test = serve(|builder| builder);
+    let goodbye = frame(FIN | TEXT, br#"[6,{},"wamp.close.close_realm"]"#);
+    let mut peer = test.client2(JSON2);
+    peer.peer.write(&[goodbye.clone(), frame(FIN | CLOSE, &close_payload(1000, ""))].concat());
+    assert_eq!(peer.next()[0], 6);
+    assert_eq!(peer.peer.closed().0, 1000);
+    assert!(peer.peer.is_ended(), "nothing follows a close frame");
+    let mut peer = test.client2(JSON2);
+    let hello = frame(FIN | TEXT, br#"[1,"realm1",{"roles":{"caller":{}}}]"#);
+    peer.peer.write(&[goodbye, hello].concat());
+    assert_eq!(peer.next()[0], 6);
+    peer.welcomed();
+    peer.round_trip();
+    peer.leave();
 }
