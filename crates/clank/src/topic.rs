@@ -9,6 +9,7 @@ use clank_core::subscription::Connections;
 use clank_core::topic::Uri;
 use clank_wire::json::Raw;
 use clank_wire::payload::{Payload, PayloadBuf};
+use clank_wire::serializer::Serializer;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -77,8 +78,9 @@ impl Event {
     /// The event as JSON, as it was published.
     pub fn json(&self) -> Cow<'_, str> {
         let payload = self.0.as_payload();
-        if let (1, None, Ok(text)) =
-            (payload.count(), payload.keywords(), std::str::from_utf8(payload.arguments()))
+        let is_json = payload.serializer() == Serializer::Json;
+        if let (true, 1, None, Ok(text)) =
+            (is_json, payload.count(), payload.keywords(), std::str::from_utf8(payload.arguments()))
         {
             return text.into();
         }

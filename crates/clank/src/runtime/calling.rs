@@ -124,6 +124,7 @@ impl Conn {
         }
         let limit = cx.engine.limits().calls_in_flight.count().saturating_sub(self.calls.count());
         let progress = matches!(caller, Caller::Wamp2 { progress: true, .. });
+        self.deals = true;
         let invoked = self.peer.realm.dealer.call(uri, caller, limit).map_err(|(why, _)| why)?;
         let caller = (disclose_me || invoked.discloses).then_some(&*self.peer);
         invoke(&invoked, (uri, payload), caller, (progress, passthru), &mut cx.turn);
@@ -132,8 +133,9 @@ impl Conn {
 
     fn has_too_many_calls(&self, cx: &Cx) -> bool {
         let limit = cx.engine.limits().calls_in_flight.count();
-        self.calls.count() >= limit
-            || self.calls.count() + self.peer.realm.dealer.calls_of(&self.peer) >= limit
+        // Who has only ever called the server has nothing in the dealer's tables.
+        let others = if self.deals { self.peer.realm.dealer.calls_of(&self.peer) } else { 0 };
+        self.calls.count() + others >= limit
     }
 
     /// Runs a procedure of the server's own.

@@ -99,6 +99,10 @@ impl Conn {
         let answered = cause == Cause::ClientClosed;
         let joins_again = ending.joins_again;
         self.say_goodbye(&ending, cx);
+        if self.closing.is_some() {
+            // There was no room even for that, which is an end of its own.
+            return;
+        }
         let error =
             cause.error_kind().map(|kind| Failure { kind, message: ending.reason.clone(), survived: false });
         let calls_deadline = cx.now + cx.listener_limit();

@@ -65,6 +65,8 @@ pub(crate) struct Conn {
     pub(super) protocol: Protocol,
     pub(super) lane: Lane,
     pub(super) calls: Calls,
+    /// It has called what another client offers.
+    pub(super) deals: bool,
     /// When which of its calls has taken too long.
     pub(super) timeouts: Vec<(u64, Id)>,
     pub(super) received: Traffic,
@@ -140,6 +142,7 @@ impl Conn {
             deflate,
             lane: Lane::default(),
             calls: Calls::default(),
+            deals: false,
             timeouts: Vec::new(),
             received: Traffic::default(),
             place: Some(place),

@@ -14,7 +14,7 @@ use super::entrant::{Candidate, Entrant};
 use super::http::{Ready, Upgraded};
 use super::joining::{Joined, Joining, Step};
 use super::mailbox::ConnectionWaker;
-use super::respond::{ABORTED, Why};
+use super::respond::Why;
 use super::slots::Token;
 use super::transport::Transport;
 use super::worker::{Slot, Worker};
@@ -99,12 +99,18 @@ impl Worker {
     ) {
         let waker = ConnectionWaker::waker(&self.cx.mailbox, token);
         let mut joining = Joining::new(candidate, transport, response, waker, &self.cx);
-        self.cx.wheel.insert(joining.deadline(), token);
+        if self.cx.engine.is_draining() {
+            // All sockets that there were have been told.
+            joining.give_up((Cause::ServerShutdown, "the server is stopping"), &mut self.cx);
+            self.slots.remove(token);
+            return;
+        }
         let goes_on = joining.take(&mut early.to_vec(), &mut self.cx);
+        self.cx.wheel.insert(joining.deadline(), token);
         match self.slots.find(token) {
             Some(slot) if goes_on => *slot = Slot::Joining(Box::new(joining)),
             _ => {
-                joining.give_up(ABORTED, &mut self.cx);
+                joining.lost(&mut self.cx);
                 self.slots.remove(token);
                 return;
             }

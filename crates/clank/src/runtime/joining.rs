@@ -199,7 +199,7 @@ impl Joining {
     }
 
     /// The client is gone.
-    fn lost(&mut self, cx: &mut Cx) -> Step {
+    pub(crate) fn lost(&mut self, cx: &mut Cx) -> Step {
         std::mem::replace(&mut self.stage, Stage::Refused).reject(&cx.engine, ABORTED);
         Step::Ended
     }

@@ -10,7 +10,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::support::peer::{BINARY, frame};
-use crate::support::{FIN, HANDSHAKE, Peer, Test, serve};
+use crate::support::{FIN, HANDSHAKE, JSON2, Peer, Peer2, Test, serve};
 
 #[tokio::test]
 async fn a_client_within_is_a_client_as_any_other() {
@@ -176,6 +176,26 @@ async fn what_is_sent_with_a_mounted_handshake_is_not_lost() {
         test.until_empty();
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_mounted_server_has_sessions_of_wamp_v2() {
+    let test: Test = serve(|builder| builder.paths(clank::Paths::Any));
+    let address = mount(&test.handle()).await;
+    let sessions = move || {
+        let mut peer = Peer2::connect_by(address, &mounted_handshake(), JSON2);
+        for _ in 0..2 {
+            peer.hello("realm1");
+            peer.welcomed();
+            peer.round_trip();
+            peer.send(&json!([6, {}, "wamp.close.close_realm"]));
+            assert_eq!(peer.next()[0], 6);
+        }
+        peer.peer.leave();
+    };
+    tokio::task::spawn_blocking(sessions).await.unwrap();
+    test.disconnected();
+    test.disconnected();
 }
 
 #[tokio::test]

@@ -5,7 +5,8 @@ use clank_wire::serializer::Serializer;
 use clank_wire::wamp2::Codec;
 use serde_json::{Value, json};
 
-use crate::support::{JSON2, Peer2, serve, serve_limited};
+use crate::support::peer::{CLOSE, TEXT, close_payload, frame};
+use crate::support::{FIN, JSON2, Peer2, serve, serve_limited};
 
 #[test]
 fn each_codec_has_sessions_topics_and_procedures() {
@@ -259,5 +260,67 @@ fn handlers_decide_in_both_versions() {
     assert_eq!(peer.next()[0], 17, "what is kept back has been published");
     peer.send(&json!([16, 14, {"acknowledge": true}, "door/open", [1]]));
     assert_eq!(peer.error(), (16, 14, "clank.error.handler_failed".into()));
+    peer.leave();
+}
+
+#[test]
+fn a_handler_reads_json_whatever_was_published() {
+    let test = serve(|builder| {
+        builder.topic("json", |_, _, publication: clank::Publication| {
+            std::future::ready(clank::Forward::changed(&*publication.event.json()))
+        })
+    });
+    for codec in Codec::ALL {
+        let mut peer = test.client2(codec);
+        peer.subscribe("json/a");
+        for (arguments, seen) in [
+            (json!([5]), "5"),
+            (json!([[]]), "[]"),
+            (json!(["a"]), r#""a""#),
+            (json!([1, null]), r#"{"args":[1,null],"kwargs":{}}"#),
+        ] {
+            let request = peer.request();
+            peer.send(&json!([16, request, {"exclude_me": false}, "json/a", arguments]));
+            assert_eq!(peer.next()[4], json!([seen]), "{codec:?}");
+        }
+        peer.leave();
+    }
+}
+
+#[test]
+fn a_server_that_stops_says_so() {
+    let test = serve(|builder| builder);
+    let mut joined = test.client2(JSON2);
+    let mut joining = Peer2::connect(test.address, JSON2);
+    let mut left = test.client2(JSON2);
+    left.send(&json!([6, {}, "wamp.close.close_realm"]));
+    assert_eq!(left.next()[0], 6);
+    test.disconnected();
+    test.handle().shutdown();
+    let goodbye = joined.next();
+    assert_eq!((&goodbye[0], &goodbye[2]), (&json!(6), &json!("wamp.close.system_shutdown")));
+    assert_eq!(joined.peer.closed().0, 1001);
+    assert_eq!(joining.aborted().0, "wamp.close.system_shutdown");
+    assert_eq!(test.rejected()["cause"], "server_shutdown");
+    assert_eq!(left.aborted().0, "wamp.close.system_shutdown");
+    assert_eq!(test.disconnected()["cause"], "server_shutdown");
+    assert_eq!(test.log.every("clank.client.rejected").len(), 1, "who has left is not refused");
+}
+
+#[test]
+fn what_comes_behind_goodbye_is_not_lost() {
+    let test = serve(|builder| builder);
+    let goodbye = frame(FIN | TEXT, br#"[6,{},"wamp.close.close_realm"]"#);
+    let mut peer = test.client2(JSON2);
+    peer.peer.write(&[goodbye.clone(), frame(FIN | CLOSE, &close_payload(1000, ""))].concat());
+    assert_eq!(peer.next()[0], 6);
+    assert_eq!(peer.peer.closed().0, 1000);
+    assert!(peer.peer.is_ended(), "nothing follows a close frame");
+    let mut peer = test.client2(JSON2);
+    let hello = frame(FIN | TEXT, br#"[1,"realm1",{"roles":{"caller":{}}}]"#);
+    peer.peer.write(&[goodbye, hello].concat());
+    assert_eq!(peer.next()[0], 6);
+    peer.welcomed();
+    peer.round_trip();
     peer.leave();
 }

@@ -24,8 +24,13 @@ pub struct Peer2 {
 impl Peer2 {
     /// A client that has said nothing but which subprotocols it speaks.
     pub fn connect(address: SocketAddr, codec: Codec) -> Self {
+        Self::connect_by(address, HANDSHAKE, codec)
+    }
+
+    /// The same, by a handshake of WAMP v1 whose subprotocol is replaced.
+    pub fn connect_by(address: SocketAddr, handshake: &str, codec: Codec) -> Self {
         let offer = format!("Protocol: {}", codec.subprotocol());
-        let peer = Peer::upgraded(address, &HANDSHAKE.replace("Protocol: wamp", &offer));
+        let peer = Peer::upgraded(address, &handshake.replace("Protocol: wamp", &offer));
         Self { peer, codec, session: 0, welcome: Value::Null, unread: VecDeque::new(), requests: 0 }
     }
 
