@@ -25,6 +25,7 @@ use crate::raw::MessageHandler;
 use crate::rpc::{self, Call, CallHandler, RpcError, Service};
 use crate::server::{self, Server};
 use crate::topic::{self, ErasedTopicHandler, TopicHandler};
+use crate::wamp2::Realm;
 
 /// Where everything begins: [`Clank::builder`].
 #[derive(Debug)]
@@ -267,6 +268,21 @@ impl Builder {
     /// taken from there.
     pub fn wamp1(mut self, options: wamp1::Options) -> Self {
         self.settings.wamp1 = options.into();
+        self
+    }
+
+    /// The realm in which clients of WAMP v1 are, and in which the program publishes; without it
+    /// `realm1`, which the examples of most clients of WAMP v2 join, and which takes everybody.
+    pub fn home_realm(mut self, realm: impl Into<Realm>) -> Self {
+        self.settings.wamp2.realm = realm.into();
+        self
+    }
+
+    /// Adds a realm that clients of WAMP v2 can join: a space of topics and procedures of its own.
+    /// Handlers and procedures of the program serve all realms. Of two realms of one name the later
+    /// one holds, and the [home realm](Self::home_realm) before both.
+    pub fn realm(mut self, realm: impl Into<Realm>) -> Self {
+        self.settings.wamp2.realms.push(realm.into());
         self
     }
 

@@ -257,10 +257,12 @@ impl Worker {
     ) {
         let waker = ConnectionWaker::waker(&self.cx.mailbox, token);
         let mut joining = Joining::new(candidate, transport, response, waker, &self.cx);
-        self.cx.wheel.insert(joining.deadline(), token);
         let goes_on = joining.take(&mut early.to_vec(), &mut self.cx);
         match self.slots.find(token) {
-            Some(slot) if goes_on => *slot = Slot::Joining(Box::new(joining)),
+            Some(slot) if goes_on => {
+                self.cx.wheel.insert(joining.deadline(), token);
+                *slot = Slot::Joining(Box::new(joining));
+            }
             _ => {
                 joining.give_up(ABORTED, &mut self.cx);
                 self.slots.remove(token);

@@ -20,3 +20,4 @@ mod topics;
 mod wamp1_calls;
 mod wamp1_malformed;
 mod wamp1_messages;
+mod wamp2_auth;

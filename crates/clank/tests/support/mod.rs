@@ -4,15 +4,22 @@
 
 pub mod log;
 pub mod peer;
+pub mod peer2;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use clank::{Builder, Call, Clank, EventKind, Handle, Limits, ListenerOptions, RpcError, Server, Tables};
+use clank_wire::serializer::Serializer;
+use clank_wire::wamp2::Codec;
 use serde_json::{Value, json};
 
 pub use log::Log;
 pub use peer::{FIN, HANDSHAKE, Peer};
+pub use peer2::Peer2;
+
+/// The codec that tests read most easily.
+pub const JSON2: Codec = Codec { serializer: Serializer::Json, batched: false };
 
 /// Waits until `look` finds something.
 pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
@@ -83,6 +90,11 @@ impl Test {
     /// A client that has been welcomed.
     pub fn client(&self) -> Peer {
         Peer::wamp(self.address)
+    }
+
+    /// A client of WAMP v2 that has been welcomed.
+    pub fn client2(&self, codec: Codec) -> Peer2 {
+        Peer2::join(self.address, codec, "realm1")
     }
 
     /// A client and its resource id.
