@@ -25,6 +25,7 @@ use crate::raw::MessageHandler;
 use crate::rpc::{self, Call, CallHandler, RpcError, Service};
 use crate::server::{self, Server};
 use crate::topic::{self, ErasedTopicHandler, TopicHandler};
+use crate::wamp2::Realm;
 
 /// Where everything begins: [`Clank::builder`].
 #[derive(Debug)]
@@ -270,17 +271,18 @@ impl Builder {
         self
     }
 
-    /// Names the realm in which clients of WAMP v1 are, and in which the program publishes; without
-    /// it `realm1`, which the examples of most clients of WAMP v2 join.
-    pub fn home_realm(mut self, name: impl Into<String>) -> Self {
-        self.settings.wamp2.realm = name.into();
+    /// The realm in which clients of WAMP v1 are, and in which the program publishes; without it
+    /// `realm1`, which the examples of most clients of WAMP v2 join, and which takes everybody.
+    pub fn home_realm(mut self, realm: impl Into<Realm>) -> Self {
+        self.settings.wamp2.realm = realm.into();
         self
     }
 
     /// Adds a realm that clients of WAMP v2 can join: a space of topics and procedures of its own.
-    /// Handlers and procedures of the program serve all realms.
-    pub fn realm(mut self, name: impl Into<String>) -> Self {
-        self.settings.wamp2.realms.push(name.into());
+    /// Handlers and procedures of the program serve all realms. Of two realms of one name the later
+    /// one holds, and the [home realm](Self::home_realm) before both.
+    pub fn realm(mut self, realm: impl Into<Realm>) -> Self {
+        self.settings.wamp2.realms.push(realm.into());
         self
     }
 

@@ -15,6 +15,7 @@ use crate::listener::Listeners;
 use crate::raw::MessageHandler;
 use crate::rpc::{ErasedCallHandler, ErasedService, Found};
 use crate::topic::{ErasedTopicHandler, TopicHooks};
+use crate::wamp2::Realm;
 
 /// Which pages may connect, judged by the `Origin` that browsers send.
 ///
@@ -91,9 +92,9 @@ impl Paths {
 #[derive(Clone, Debug)]
 pub(crate) struct Wamp2 {
     /// The realm in which clients of WAMP v1 are, and what the program publishes.
-    pub realm: String,
+    pub realm: Realm,
     /// The other realms.
-    pub realms: Vec<String>,
+    pub realms: Vec<Realm>,
     pub options: wamp2::Options,
 }
 

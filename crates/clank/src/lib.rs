@@ -6,6 +6,7 @@
 //! - [`ClientEventListener`] hears who connects, disconnects and fails
 //! - [`TopicHandler`] and [`Topic`]: what happens on topics
 //! - [`Service`], [`Procedures`] and [`Call`]: what clients can call
+//! - [`wamp2`]: realms, and who may join them
 //! - `runtime`, private: how all of it is served
 
 mod admission;
@@ -25,6 +26,7 @@ mod rpc;
 mod runtime;
 mod server;
 mod topic;
+pub mod wamp2;
 
 pub use admission::{Admission, ConnectRequest};
 pub use builder::{Builder, Clank};

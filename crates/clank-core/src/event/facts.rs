@@ -24,7 +24,7 @@ pub struct ConnectionFacts {
     pub resource_id: ResourceId,
     /// What its handshake said.
     pub request: RequestFacts,
-    /// Who the client is, if a connecting listener said so.
+    /// Who the client is, if a connecting listener said so or its session has proved it.
     pub identity: Option<Box<Identity>>,
     /// What else a connecting listener attached.
     pub attributes: Option<Box<Map<String, Value>>>,
@@ -45,6 +45,17 @@ pub struct SessionFacts {
     pub authrole: Box<str>,
     /// How it has proved that.
     pub authmethod: Box<str>,
+    /// Who has found it proved.
+    #[serde(default)]
+    pub authprovider: Box<str>,
+    /// What WELCOME says beside that. It may be a proof for the client alone, so that no record has
+    /// it: what is known of the user is in the identity's attributes.
+    #[serde(skip)]
+    pub authextra: Option<Box<Map<String, Value>>>,
+    /// Who the connecting listeners said the client is: the next session on the same WebSocket
+    /// begins from there, and not from what this one has proved.
+    #[serde(skip)]
+    pub handshake: Option<Box<Identity>>,
     /// How its messages are written: `json`, `msgpack` or `cbor`.
     pub serializer: Box<str>,
 }
@@ -63,7 +74,7 @@ pub struct RequestFacts {
 }
 
 /// Who a client is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// The user's name to the application.
     pub id: Box<str>,

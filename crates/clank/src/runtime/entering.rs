@@ -106,9 +106,12 @@ impl Worker {
             return;
         }
         let goes_on = joining.take(&mut early.to_vec(), &mut self.cx);
-        self.cx.wheel.insert(joining.deadline(), token);
         match self.slots.find(token) {
-            Some(slot) if goes_on => *slot = Slot::Joining(Box::new(joining)),
+            Some(slot) if goes_on => {
+                // It may have been challenged, which has a time of its own.
+                self.cx.wheel.insert(joining.deadline(), token);
+                *slot = Slot::Joining(Box::new(joining));
+            }
             _ => {
                 joining.lost(&mut self.cx);
                 self.slots.remove(token);

@@ -103,7 +103,8 @@ impl Candidate {
             names: None,
             codec,
             request: facts.request.clone(),
-            identity: facts.identity.clone(),
+            // What the session has proved ends with it.
+            identity: facts.session.as_ref().and_then(|session| session.handshake.clone()),
             attributes: facts.attributes.clone(),
             deflate,
             place,

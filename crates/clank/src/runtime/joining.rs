@@ -1,31 +1,35 @@
 //! A WebSocket that speaks WAMP v2 before it has a session: it is no connection yet.
 //!
-//! It waits for HELLO, has the connection recorded, and becomes a [`Conn`](super::conn::Conn), whose
-//! first message is WELCOME. A client that says anything else gets an ABORT, and is told of as
-//! rejected.
+//! It waits for HELLO, challenges the client to prove who it is if the realm wants that, has the
+//! connection recorded, and becomes a [`Conn`](super::conn::Conn), whose first message is WELCOME. A
+//! client that says anything else, or proves nothing, gets an ABORT, and is told of as rejected.
 
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use clank_core::cause::Cause;
-use clank_core::event::{ConnectionFacts, SessionFacts};
+use clank_core::event::{ConnectionFacts, Timestamp};
 use clank_core::journal::NotRecorded;
+use clank_core::wamp2::auth::{Denied, Identity as Proved, Pending, Step as Attempted};
 use clank_wire::excerpt::Excerpt;
 use clank_wire::payload::Payload;
-use clank_wire::wamp2::{Abort, ClientMessage, Codec, Hello, TextList, reason};
+use clank_wire::wamp2::{Abort, Authenticate, ClientMessage, Codec, Hello, Id, reason};
 use clank_wire::ws::{self, CloseCode, Decoder, DecoderOptions, Event, OpCode, Role};
 
+use super::auth::session_facts;
 use super::cx::Cx;
-use super::engine::Engine;
+use super::engine::{Engine, Names};
 use super::entrant::{Accepted, Candidate};
 use super::form;
 use super::http::Ready;
 use super::opening::Opening;
 use super::peer::Features;
+use super::realm::Realm;
 use super::respond::{ABORTED, Why, reject_accepted, tell_rejection};
 use super::transport::Transport;
 
@@ -57,6 +61,8 @@ pub(crate) struct Joining {
 enum Stage {
     /// HELLO is to come.
     Waiting(Box<Candidate>),
+    /// AUTHENTICATE is to come.
+    Challenged(Box<Challenged>),
     /// The journal is recording the connection, of which this is known.
     Recording(Recording, Arc<ConnectionFacts>),
     /// It may be opened.
@@ -66,15 +72,41 @@ enum Stage {
 }
 
 impl Stage {
+    /// The client, while it is for it to say something.
+    fn candidate(self) -> Option<Box<Candidate>> {
+        match self {
+            Self::Waiting(candidate) => Some(candidate),
+            Self::Challenged(challenged) => Some(challenged.entry.candidate),
+            Self::Recording(..) | Self::Joined(_) | Self::Refused => None,
+        }
+    }
+
     /// Tells the listeners that it came to nothing, of which they have not heard yet.
     fn reject(self, engine: &Arc<Engine>, why: Why<'_>) {
         match self {
             Self::Waiting(candidate) => candidate.reject(engine, why),
+            Self::Challenged(challenged) => challenged.entry.candidate.reject(engine, why),
             Self::Joined(accepted) => reject_accepted(engine, *accepted, why),
             // The record tells when it is dropped.
             Self::Recording(..) | Self::Refused => {}
         }
     }
+}
+
+/// A client that has said which realm it wants to join.
+struct Entry {
+    candidate: Box<Candidate>,
+    names: Names,
+    realm: Arc<Realm>,
+    features: Features,
+}
+
+/// A client that has to prove who it is.
+struct Challenged {
+    entry: Entry,
+    pending: Pending,
+    /// When it was challenged, by the worker's clock and by the calendar.
+    since: (u64, Timestamp),
 }
 
 /// What became of it.
@@ -94,16 +126,30 @@ pub(crate) struct Joined {
     pub ended: bool,
 }
 
-/// Why a HELLO is refused.
+/// Why a client is refused.
 struct Refusal {
     uri: &'static str,
     cause: Cause,
+    /// For the listeners.
     reason: String,
+    /// For the client, if it is to hear something else.
+    told: Option<String>,
 }
 
 impl Refusal {
     fn new(uri: &'static str, cause: Cause, reason: impl Into<String>) -> Self {
-        Self { uri, cause, reason: reason.into() }
+        Self { uri, cause, reason: reason.into(), told: None }
+    }
+
+    fn violation(reason: impl Into<String>) -> Self {
+        Self::new(reason::PROTOCOL_VIOLATION, Cause::ProtocolViolation, reason)
+    }
+}
+
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        let told = Some(denied.told());
+        Self { told, ..Self::new(denied.uri(), Cause::Unauthorised, denied.to_string()) }
     }
 }
 
@@ -159,7 +205,7 @@ impl Joining {
                     }
                 }
                 Stage::Joined(_) => return self.joined(),
-                Stage::Waiting(_) | Stage::Refused => {
+                Stage::Waiting(_) | Stage::Challenged(_) | Stage::Refused => {
                     if !self.readable || self.out.len() > UNWRITTEN {
                         return Step::Pending;
                     }
@@ -189,6 +235,11 @@ impl Joining {
 
     /// Gives it up for good: its time is over, or the server stops.
     pub(crate) fn give_up(&mut self, why: Why<'static>, cx: &mut Cx) {
+        if matches!(self.stage, Stage::Challenged(_)) && why.0 == Cause::HandshakeTimeout {
+            self.refuse(&Denied::TooLate.into(), cx);
+            _ = self.write();
+            return;
+        }
         let uri = match why.0 {
             Cause::ServerShutdown => reason::SYSTEM_SHUTDOWN,
             _ => reason::PROTOCOL_VIOLATION,
@@ -268,33 +319,32 @@ impl Joining {
     }
 
     fn on_message(&mut self, message: &[u8], is_text: bool, cx: &mut Cx) {
-        if let Err(refusal) = self.hello(message, is_text, cx) {
+        if let Err(refusal) = self.proceed(message, is_text, cx) {
             self.refuse(&refusal, cx);
         }
     }
 
-    fn hello(&mut self, message: &[u8], is_text: bool, cx: &mut Cx) -> Result<(), Refusal> {
-        let violation =
-            |reason: String| Refusal::new(reason::PROTOCOL_VIOLATION, Cause::ProtocolViolation, reason);
-        let Stage::Waiting(candidate) = &self.stage else { return Ok(()) };
-        let codec = self.codec;
-        if is_text != codec.is_text() {
-            let wanted = if codec.is_text() { "text" } else { "binary" };
-            return Err(violation(format!("messages of {} are {wanted}", codec.subprotocol())));
-        }
-        let mut messages = codec.messages(message);
-        let first = messages.next().and_then(Result::ok).unwrap_or_default();
-        if messages.next().is_some() {
-            return Err(violation("nothing comes behind HELLO before WELCOME".into()));
-        }
-        let hello = match ClientMessage::decode(codec.serializer, first) {
-            Ok(ClientMessage::Hello(hello)) => hello,
-            Ok(_) => return Err(violation("a session begins with HELLO".into())),
-            Err(error) => {
-                let cause = Cause::MalformedMessage;
-                return Err(Refusal::new(reason::PROTOCOL_VIOLATION, cause, error.to_string()));
-            }
+    fn proceed(&mut self, message: &[u8], is_text: bool, cx: &mut Cx) -> Result<(), Refusal> {
+        let wants = match self.stage {
+            Stage::Waiting(_) => "a session begins with HELLO",
+            Stage::Challenged(_) => "CHALLENGE is answered by AUTHENTICATE",
+            Stage::Recording(..) | Stage::Joined(_) | Stage::Refused => return Ok(()),
         };
+        match (decode(self.codec, message, is_text)?, &self.stage) {
+            (ClientMessage::Hello(hello), Stage::Waiting(_)) => self.hello(&hello, cx),
+            (ClientMessage::Authenticate(answer), Stage::Challenged(_)) => self.authenticate(&answer, cx),
+            (ClientMessage::Abort(_), Stage::Challenged(_)) => {
+                // The client can't answer the challenge: it has nothing to hear about that.
+                std::mem::replace(&mut self.stage, Stage::Refused).reject(&cx.engine, ABORTED);
+                self.end(cx);
+                Ok(())
+            }
+            _ => Err(Refusal::violation(wants)),
+        }
+    }
+
+    fn hello(&mut self, hello: &Hello<'_>, cx: &mut Cx) -> Result<(), Refusal> {
+        let Stage::Waiting(candidate) = &self.stage else { return Ok(()) };
         if cx.engine.is_draining() {
             let why = "the server is stopping";
             return Err(Refusal::new(reason::SYSTEM_SHUTDOWN, Cause::ServerShutdown, why));
@@ -305,17 +355,61 @@ impl Joining {
         };
         let names = candidate.names.or_else(|| cx.engine.name());
         let names = names.ok_or_else(|| Refusal::new(reason::UNAVAILABLE, UNRECORDED.0, UNRECORDED.1))?;
-        let session = authenticate(&hello, candidate, codec, names.session_id.value(), &realm.name)?;
+        let session = Id::new(names.session_id.value()).unwrap_or(Id::MIN);
+        let now = Timestamp::from(SystemTime::now());
+        let attempted = realm.authentication.begin(hello, candidate.identity.as_deref(), session, now)?;
         let Stage::Waiting(candidate) = std::mem::replace(&mut self.stage, Stage::Refused) else {
             return Ok(());
         };
-        let accepted = candidate.join(names, session, realm, features(&hello));
-        self.stage = record(&cx.engine, accepted);
+        let entry = Entry { candidate, names, realm, features: features(hello) };
+        match attempted {
+            Attempted::Accepted(proved) => self.stage = self.join(entry, proved, cx),
+            Attempted::Challenged(pending) => self.challenge(entry, *pending, (cx.now, now)),
+        }
         Ok(())
     }
 
+    fn challenge(&mut self, entry: Entry, pending: Pending, since: (u64, Timestamp)) {
+        let challenge = pending.challenge();
+        let (frame, _) = form::frame(self.codec, None, |serializer, out| challenge.encode(serializer, out));
+        self.out.extend_from_slice(&frame);
+        // The time for the handshake as a whole is running too.
+        self.deadline = self.deadline.min(since.0 + pending.timeout().as_millis() as u64);
+        self.stage = Stage::Challenged(Box::new(Challenged { entry, pending, since }));
+    }
+
+    fn authenticate(&mut self, answer: &Authenticate<'_>, cx: &mut Cx) -> Result<(), Refusal> {
+        let Stage::Challenged(challenged) = std::mem::replace(&mut self.stage, Stage::Refused) else {
+            return Ok(());
+        };
+        let Challenged { entry, pending, since: (since, time) } = *challenged;
+        // However the calendar's clock is set meanwhile.
+        let passed = cx.now.saturating_sub(since).saturating_mul(1000);
+        let now = Timestamp::from_unix_micros(time.unix_micros().saturating_add(passed));
+        match pending.verify(answer, now) {
+            Ok(proved) => {
+                self.stage = self.join(entry, proved, cx);
+                Ok(())
+            }
+            Err(denied) => {
+                // Who refuses it tells of it.
+                self.stage = Stage::Waiting(entry.candidate);
+                Err(denied.into())
+            }
+        }
+    }
+
+    fn join(&self, entry: Entry, proved: Proved, cx: &Cx) -> Stage {
+        let Entry { mut candidate, names, realm, features } = entry;
+        let (handshake, id) = (candidate.identity.take(), names.session_id.value());
+        let (session, identity) = session_facts(proved, handshake, &realm, self.codec, id);
+        candidate.identity = identity;
+        record(&cx.engine, candidate.join(names, session, realm, features))
+    }
+
     fn refuse(&mut self, refusal: &Refusal, cx: &mut Cx) {
-        if let Stage::Waiting(candidate) = self.say_goodbye(refusal.uri, &refusal.reason, cx) {
+        let told = refusal.told.as_deref().unwrap_or(&refusal.reason);
+        if let Some(candidate) = self.say_goodbye(refusal.uri, told, cx).candidate() {
             candidate.refuse(&cx.engine, (refusal.cause, &refusal.reason));
         }
     }
@@ -330,9 +424,14 @@ impl Joining {
         let abort = Abort { reason: uri.into(), message: Some(message.into()), payload };
         let (frame, _) = form::frame(self.codec, None, |serializer, out| abort.encode(serializer, out));
         self.out.extend_from_slice(&frame);
+        self.end(cx);
+        stage
+    }
+
+    /// Queues the close frame.
+    fn end(&mut self, cx: &Cx) {
         self.out.extend_from_slice(&ws::close_frame(CloseCode::NORMAL, ""));
         self.deadline = cx.now + LINGER;
-        stage
     }
 
     /// Writes what waits, as far as the client takes it.
@@ -377,6 +476,21 @@ fn record(engine: &Arc<Engine>, accepted: Accepted) -> Stage {
     Stage::Recording(Box::pin(recording), facts)
 }
 
+/// The only message that a WebSocket message may have in it before WELCOME.
+fn decode(codec: Codec, message: &[u8], is_text: bool) -> Result<ClientMessage<'_>, Refusal> {
+    if is_text != codec.is_text() {
+        let wanted = if codec.is_text() { "text" } else { "binary" };
+        return Err(Refusal::violation(format!("messages of {} are {wanted}", codec.subprotocol())));
+    }
+    let mut messages = codec.messages(message);
+    let first = messages.next().and_then(Result::ok).unwrap_or_default();
+    if messages.next().is_some() {
+        return Err(Refusal::violation("nothing comes behind HELLO or AUTHENTICATE before WELCOME"));
+    }
+    ClientMessage::decode(codec.serializer, first)
+        .map_err(|error| Refusal::new(reason::PROTOCOL_VIOLATION, Cause::MalformedMessage, error.to_string()))
+}
+
 fn features(hello: &Hello<'_>) -> Features {
     let callee = |feature| hello.details.roles.feature("callee", feature);
     Features {
@@ -384,36 +498,4 @@ fn features(hello: &Hello<'_>) -> Features {
         // The name that the specification had for it before.
         progressive_results: callee("progressive_call_results") || callee("progressive_calls"),
     }
-}
-
-/// Who the client is, by what it says and what the connecting listeners said.
-fn authenticate(
-    hello: &Hello<'_>,
-    candidate: &Candidate,
-    codec: Codec,
-    id: u64,
-    realm: &str,
-) -> Result<SessionFacts, Refusal> {
-    let (authid, authrole, authmethod) = match &candidate.identity {
-        // The listeners know who it is.
-        Some(identity) => (identity.id.clone(), "user", "handshake"),
-        None => {
-            let offers_none = |methods: &TextList<'_>| methods.iter().all(|method| method != "anonymous");
-            if hello.details.authmethods.as_ref().is_some_and(|m| m.count() > 0 && offers_none(m)) {
-                let why = "the only method of authentication is 'anonymous'";
-                return Err(Refusal::new(reason::NO_MATCHING_AUTH_METHOD, Cause::Unauthorised, why));
-            }
-            // A name that nobody else has.
-            (format!("{id:x}").into(), "anonymous", "anonymous")
-        }
-    };
-    let serializer = codec.subprotocol().split('.').nth(2).unwrap_or_default();
-    Ok(SessionFacts {
-        realm: realm.into(),
-        id,
-        authid,
-        authrole: authrole.into(),
-        authmethod: authmethod.into(),
-        serializer: serializer.into(),
-    })
 }

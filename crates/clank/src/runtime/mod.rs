@@ -21,6 +21,7 @@
 mod acceptor;
 mod admitted;
 mod adopt;
+mod auth;
 mod calling;
 mod calls;
 mod closing;

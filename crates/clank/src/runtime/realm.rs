@@ -3,15 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::auth::Authentication;
 use super::dealer::Dealer;
 use super::hub::Hub;
 use super::peer::Peer;
+use crate::wamp2;
 
 /// A space of topics and procedures.
 pub(crate) struct Realm {
     pub name: Arc<str>,
     pub hub: Hub<Peer>,
     pub dealer: Dealer,
+    /// How clients prove who they are.
+    pub authentication: Authentication,
 }
 
 /// All realms of a server.
@@ -23,19 +27,23 @@ pub(crate) struct Realms {
 }
 
 impl Realm {
-    fn new(name: &str) -> Arc<Self> {
-        Arc::new(Self { name: name.into(), hub: Hub::new(), dealer: Dealer::default() })
+    fn new(settings: &wamp2::Realm) -> Arc<Self> {
+        Arc::new(Self {
+            name: (&*settings.name).into(),
+            hub: Hub::new(),
+            dealer: Dealer::default(),
+            authentication: Authentication::new(settings.auth.as_ref()),
+        })
     }
 }
 
 impl Realms {
-    /// The realms of these names, and the one at home.
-    pub(crate) fn new(home: &str, others: &[String]) -> Self {
+    /// These realms, and the one at home.
+    pub(crate) fn new(home: &wamp2::Realm, others: &[wamp2::Realm]) -> Self {
         let home = Realm::new(home);
-        let mut all = BTreeMap::from([(Arc::clone(&home.name), Arc::clone(&home))]);
-        for name in others {
-            all.entry(name.as_str().into()).or_insert_with(|| Realm::new(name));
-        }
+        let others = others.iter().map(Realm::new);
+        let named = |realm: Arc<Realm>| (Arc::clone(&realm.name), realm);
+        let all = others.chain([Arc::clone(&home)]).map(named).collect();
         Self { home, all }
     }
 

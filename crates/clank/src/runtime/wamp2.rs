@@ -10,7 +10,7 @@ use clank_core::wamp2::{Fault, Publish, Received, Refusal, Request};
 use clank_wire::payload::{Payload, PayloadBuf};
 use clank_wire::serializer::Serializer;
 use clank_wire::wamp2::{
-    Abort, Codec, Error, Goodbye, Id, IdList, Match, MessageType, Passthru, Published, RouterMessage,
+    Abort, Codec, Dict, Error, Goodbye, Id, IdList, Match, MessageType, Passthru, Published, RouterMessage,
     Subscribed, TextList, Unsubscribe, Unsubscribed, Welcome, WelcomeDetails, reason,
 };
 
@@ -76,6 +76,8 @@ impl Conn {
             authid: session.map(|session| (&*session.authid).into()),
             authrole: session.map(|session| (&*session.authrole).into()),
             authmethod: session.map(|session| (&*session.authmethod).into()),
+            authprovider: session.map(|session| (&*session.authprovider).into()),
+            authextra: session.and_then(|session| Dict::from_serialize(session.authextra.as_deref()?)),
             ..WelcomeDetails::default()
         };
         let session = Id::new(self.peer.session_id.value()).unwrap_or(Id::MIN);
