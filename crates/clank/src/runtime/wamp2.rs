@@ -103,7 +103,10 @@ impl Conn {
         0
     }
 
-    fn on_request(&mut self, request: Request<'_>, cx: &mut Cx) {
+    fn on_request(&mut self, mut request: Request<'_>, cx: &mut Cx) {
+        if let Err(refusal) = self.authorize(&mut request, cx) {
+            return self.refuse(&refusal, cx);
+        }
         match request {
             Request::Subscribe(subscribe) => self.subscribe(subscribe.topic, Some(subscribe.request), cx),
             Request::Unsubscribe(unsubscribe) => self.unsubscribe_from(unsubscribe, cx),

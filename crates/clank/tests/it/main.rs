@@ -21,3 +21,4 @@ mod wamp1_calls;
 mod wamp1_malformed;
 mod wamp1_messages;
 mod wamp2_auth;
+mod wamp2_authorize;
