@@ -69,7 +69,6 @@ impl Conn {
             authmethod: session.map(|session| (&*session.authmethod).into()),
             authprovider: session.map(|session| (&*session.authprovider).into()),
             authextra: session.and_then(|session| Dict::from_serialize(session.authextra.as_deref()?)),
-            ..WelcomeDetails::default()
         };
         let session = Id::new(self.peer.session_id.value()).unwrap_or(Id::MIN);
         let welcome = Welcome { session, details };
