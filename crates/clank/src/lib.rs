@@ -6,7 +6,7 @@
 //! - [`ClientEventListener`] hears who connects, disconnects and fails
 //! - [`TopicHandler`] and [`Topic`]: what happens on topics
 //! - [`Service`], [`Procedures`] and [`Call`]: what clients can call
-//! - [`wamp2`]: realms, and who may join them
+//! - [`wamp2`]: realms, who may join them, and who may do what there
 //! - `runtime`, private: how all of it is served
 
 mod admission;

@@ -1,21 +1,37 @@
-//! WAMP v2 as it is set up: realms, and how their clients prove who they are.
+//! WAMP v2 as it is set up: realms, how their clients prove who they are, and what these may do.
 //!
 //! ```
 //! use clank::Clank;
-//! use clank::wamp2::{Auth, Method, Principal, Realm, Secret, Ticket};
+//! use clank::wamp2::{
+//!     Action, Auth, Authorizer, Effect, Match, Method, Pattern, Principal, Realm, Rule, Rules, Secret,
+//!     Ticket, Who,
+//! };
 //!
+//! # fn main() -> clank::Result {
 //! let joe = Principal {
 //!     ticket: Some(Ticket::plain(&Secret::from("s3cret"))),
 //!     ..Principal::new("joe", "user")
 //! };
+//! let chat = Pattern::parse("com.example.chat.", Match::Prefix, Rules::Strict)?;
+//! let may_chat = Rule::new(
+//!     Who::Role("user".into()),
+//!     [Action::Subscribe, Action::Publish],
+//!     chat,
+//!     Effect::Allow,
+//! );
 //! let realm = Realm::new("com.example")
-//!     .auth(Auth::new([Method::Ticket]).principal(joe));
+//!     .auth(Auth::new([Method::Ticket]).principal(joe))
+//!     .authorize(Authorizer::new([may_chat], Effect::Deny));
 //! let builder = Clank::builder().realm(realm);
+//! # Ok(())
+//! # }
 //! ```
 
 pub use clank_core::wamp2::auth::{
     CraSecret, InvalidCredential, Kdf, Method, Principal, PublicKey, Salting, ScramSecret, Secret, Ticket,
 };
+pub use clank_core::wamp2::authorize::{Action, Actions, Authorizer, Disclose, Effect, Rule, Who};
+pub use clank_wire::wamp2::{InvalidUri, Match, Pattern, Rules};
 
 use clank_core::limits::{MINUTE, Period};
 use clank_core::wamp2::auth::{Decoy, Principals, Settings};
@@ -24,11 +40,13 @@ use clank_core::wamp2::auth::{Decoy, Principals, Settings};
 /// [`Builder::realm`](crate::Builder::realm).
 ///
 /// Without [`auth`](Self::auth) it takes everybody: as whom a connecting listener said that the
-/// client is, by the method `cookie`, else without a name, by the method `anonymous`.
+/// client is, by the method `cookie`, else without a name, by the method `anonymous`. Without
+/// [`authorize`](Self::authorize) its clients may do everything.
 #[derive(Clone, Debug)]
 pub struct Realm {
     pub(crate) name: Box<str>,
     pub(crate) auth: Option<Auth>,
+    pub(crate) authorizer: Option<Authorizer>,
 }
 
 /// How the clients of a realm prove who they are (specification: "Authentication Methods").
@@ -47,13 +65,25 @@ pub struct Auth {
 impl Realm {
     /// A realm of that name, a URI such as `com.example`.
     pub fn new(name: impl Into<Box<str>>) -> Self {
-        Self { name: name.into(), auth: None }
+        Self { name: name.into(), auth: None, authorizer: None }
     }
 
     /// Takes only clients that prove who they are in one of these ways.
     #[must_use]
     pub fn auth(mut self, auth: Auth) -> Self {
         self.auth = Some(auth);
+        self
+    }
+
+    /// What its clients may do. They are judged by their authid and authrole before it is looked
+    /// whether there is such a topic or procedure. A client whose name a connecting listener gave has
+    /// the role that the identity's attribute `role` says, else `user`.
+    ///
+    /// Clients of WAMP v1 are judged too, where this is the
+    /// [home realm](crate::Builder::home_realm): those without an identity as anonymous ones.
+    #[must_use]
+    pub fn authorize(mut self, authorizer: Authorizer) -> Self {
+        self.authorizer = Some(authorizer);
         self
     }
 }

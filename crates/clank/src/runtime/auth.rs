@@ -34,6 +34,11 @@ impl Authentication {
         Self { settings, principals, is_open }
     }
 
+    /// The role of clients that prove nothing.
+    pub(crate) fn anonymous_role(&self) -> &str {
+        &self.settings.anonymous_role
+    }
+
     /// Accepts the client, or challenges it. `session` is the one that it will have.
     pub(crate) fn begin(
         &self,
@@ -68,7 +73,7 @@ impl Authentication {
 }
 
 /// The role in which a client acts that has its name by a connecting listener.
-fn role_of(identity: &Identity) -> &str {
+pub(super) fn role_of(identity: &Identity) -> &str {
     identity.attributes.get("role").and_then(|role| role.as_str()).unwrap_or(USER)
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use clank_core::cause::ErrorKind;
 use clank_core::wamp1::Call as CallRequest1;
+use clank_core::wamp2::authorize::Action;
 use clank_core::wamp2::{Call as CallRequest2, Fault};
 use clank_wire::payload::{Payload, PayloadBuf};
 use clank_wire::serializer::{Kind, Serializer};
@@ -30,6 +31,10 @@ impl Conn {
         request.params.write(&mut params);
         let uri = request.procedure.uri().as_str();
         let call = Call { caller: Some(self.connection()), uri: uri.into(), params: params.into() };
+        if !self.may(Action::Call, request.procedure.uri(), cx) {
+            let error = RpcError::verbatim(reason::NOT_AUTHORIZED, "not allowed to call it", None);
+            return self.answer_call(request, call, error, cx);
+        }
         let found = cx.engine.application.procedure(uri);
         if found.is_none() && self.peer.realm.dealer.has(uri) {
             let (peer, id) = (Arc::clone(&self.peer), request.id.as_ref().into());

@@ -22,6 +22,7 @@ mod acceptor;
 mod admitted;
 mod adopt;
 mod auth;
+mod authorizing;
 mod calling;
 mod calls;
 mod closing;

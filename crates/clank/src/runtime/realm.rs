@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use clank_core::wamp2::authorize::Authorizer;
+
 use super::auth::Authentication;
 use super::dealer::Dealer;
 use super::hub::Hub;
@@ -16,6 +18,8 @@ pub(crate) struct Realm {
     pub dealer: Dealer,
     /// How clients prove who they are.
     pub authentication: Authentication,
+    /// What they may do; `None`: everything.
+    pub authorizer: Option<Authorizer>,
 }
 
 /// All realms of a server.
@@ -33,6 +37,7 @@ impl Realm {
             hub: Hub::new(),
             dealer: Dealer::default(),
             authentication: Authentication::new(settings.auth.as_ref()),
+            authorizer: settings.authorizer.clone(),
         })
     }
 }

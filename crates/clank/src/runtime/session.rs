@@ -8,6 +8,7 @@ use clank_core::journal::NotRecorded;
 use clank_core::subscription::Audience;
 use clank_core::topic::Uri;
 use clank_core::wamp1::{Action, Request, Violation};
+use clank_core::wamp2::authorize::Action as Authorized;
 use clank_wire::payload::Payload;
 use clank_wire::wamp2::{Id, MessageType, reason};
 
@@ -42,6 +43,9 @@ impl Conn {
         };
         match request {
             Ok(Request::Prefix) => {}
+            // WAMP v1 has no answer for who may not.
+            Ok(Request::Subscribe { topic }) if !self.may(Authorized::Subscribe, &topic, cx) => {}
+            Ok(Request::Publish { topic, .. }) if !self.may(Authorized::Publish, &topic, cx) => {}
             Ok(Request::Subscribe { topic }) => self.subscribe(topic, None, cx),
             Ok(Request::Unsubscribe { topic }) => self.unsubscribe(&topic, cx),
             Ok(Request::Publish { topic, payload, recipients }) => {

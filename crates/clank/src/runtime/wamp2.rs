@@ -78,7 +78,6 @@ impl Conn {
             authmethod: session.map(|session| (&*session.authmethod).into()),
             authprovider: session.map(|session| (&*session.authprovider).into()),
             authextra: session.and_then(|session| Dict::from_serialize(session.authextra.as_deref()?)),
-            ..WelcomeDetails::default()
         };
         let session = Id::new(self.peer.session_id.value()).unwrap_or(Id::MIN);
         let welcome = Welcome { session, details };
@@ -112,7 +111,10 @@ impl Conn {
         0
     }
 
-    fn on_request(&mut self, request: Request<'_>, cx: &mut Cx) {
+    fn on_request(&mut self, mut request: Request<'_>, cx: &mut Cx) {
+        if let Err(refusal) = self.authorize(&mut request, cx) {
+            return self.refuse(&refusal, cx);
+        }
         match request {
             Request::Subscribe(subscribe) if subscribe.matching != Match::Exact => {
                 self.subscribe_to_pattern(&subscribe, cx);

@@ -21,6 +21,7 @@ mod wamp1_calls;
 mod wamp1_malformed;
 mod wamp1_messages;
 mod wamp2_auth;
+mod wamp2_authorize;
 mod wamp2_calls;
 mod wamp2_messages;
 mod wamp2_patterns;
