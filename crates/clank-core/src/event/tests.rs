@@ -230,3 +230,20 @@ proptest! {
         prop_assert_eq!(serde_json::from_slice::<Event>(&json).unwrap(), event);
     }
 }
+
+#[test]
+fn a_session_of_wamp_v2_is_read_back() {
+    let session = SessionFacts {
+        realm: "realm1".into(),
+        id: 9_007_199_254_740_992,
+        authid: "joe".into(),
+        authrole: "staff".into(),
+        authmethod: "ticket".into(),
+        serializer: "cbor".into(),
+    };
+    let connection = ConnectionFacts { session: Some(session.into()), ..(*facts()).clone() };
+    let event = event(Body::Client { connection: connection.into(), sequence: 1, change: Change::Connected });
+    let json = serde_json::to_value(&event).unwrap();
+    assert_eq!(json["session"]["id"], 9_007_199_254_740_992_u64);
+    assert_eq!(serde_json::from_value::<Event>(json).unwrap(), event);
+}
