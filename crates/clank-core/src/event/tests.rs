@@ -239,6 +239,9 @@ fn a_session_of_wamp_v2_is_read_back() {
         authid: "joe".into(),
         authrole: "staff".into(),
         authmethod: "ticket".into(),
+        authprovider: "static".into(),
+        authextra: None,
+        handshake: None,
         serializer: "cbor".into(),
     };
     let connection = ConnectionFacts { session: Some(session.into()), ..(*facts()).clone() };

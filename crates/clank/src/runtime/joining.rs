@@ -361,7 +361,7 @@ impl Joining {
         let Stage::Waiting(candidate) = std::mem::replace(&mut self.stage, Stage::Refused) else {
             return Ok(());
         };
-        let entry = Entry { candidate, names, realm, features: features(hello) };
+        let entry = Entry { candidate, names, realm, features: Features::of(hello) };
         match attempted {
             Attempted::Accepted(proved) => self.stage = self.join(entry, proved, cx),
             Attempted::Challenged(pending) => self.challenge(entry, *pending, (cx.now, now)),
@@ -489,13 +489,4 @@ fn decode(codec: Codec, message: &[u8], is_text: bool) -> Result<ClientMessage<'
     }
     ClientMessage::decode(codec.serializer, first)
         .map_err(|error| Refusal::new(reason::PROTOCOL_VIOLATION, Cause::MalformedMessage, error.to_string()))
-}
-
-fn features(hello: &Hello<'_>) -> Features {
-    let callee = |feature| hello.details.roles.feature("callee", feature);
-    Features {
-        call_canceling: callee("call_canceling"),
-        // The name that the specification had for it before.
-        progressive_results: callee("progressive_call_results") || callee("progressive_calls"),
-    }
 }

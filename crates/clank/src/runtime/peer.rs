@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use clank_core::event::{ConnectionFacts, Traffic};
 use clank_core::wamp1::SessionId;
+use clank_wire::wamp2::Hello;
 use clank_wire::ws::deflate::WindowBits;
 use mio::net::TcpStream;
 
@@ -52,6 +53,18 @@ pub(crate) struct Features {
     pub call_canceling: bool,
     /// As a callee it may answer bit by bit.
     pub progressive_results: bool,
+}
+
+impl Features {
+    /// Those that HELLO names.
+    pub(crate) fn of(hello: &Hello<'_>) -> Self {
+        let callee = |feature| hello.details.roles.feature("callee", feature);
+        Self {
+            call_canceling: callee("call_canceling"),
+            // The name that the specification had for it before.
+            progressive_results: callee("progressive_call_results") || callee("progressive_calls"),
+        }
+    }
 }
 
 /// What a peer is made of.

@@ -227,14 +227,7 @@ pub(crate) async fn decide(
     request: &request::Parts,
     why: impl FnOnce() -> Why<'static> + Unpin,
 ) -> Result<(Response<Body>, Entrant), Refused> {
-    if engine.is_draining() {
-        return Err(Refused::new(Cause::ServerShutdown, "the server is stopping"));
-    }
-    let upgrade = handshake::check(&request.method, &request.uri, request.version, &request.headers)
-        .map_err(Refused::handshake)?;
-    if !engine.settings.origins.allow(&request.headers) {
-        return Err(Refused::new(Cause::OriginRefused, "pages of this origin may not connect"));
-    }
+    let upgrade = check(engine, request)?;
     let protocol = choose_protocol(engine, &upgrade)?;
     let agreement = engine.settings.deflate.and_then(|options| deflate::agree(&options, &upgrade.extensions));
     let place = Admitted::take(engine, remote.map(|remote| remote.ip()))
@@ -291,6 +284,19 @@ pub(crate) async fn decide(
     };
     let accepted = record(engine, accepted, why).await.map_err(|refused| refused.named(id))?;
     Ok((response, Entrant::Accepted(accepted)))
+}
+
+/// What can be said of a handshake without anybody being asked.
+fn check(engine: &Engine, request: &request::Parts) -> Result<Upgrade, Refused> {
+    if engine.is_draining() {
+        return Err(Refused::new(Cause::ServerShutdown, "the server is stopping"));
+    }
+    let upgrade = handshake::check(&request.method, &request.uri, request.version, &request.headers)
+        .map_err(Refused::handshake)?;
+    if !engine.settings.origins.allow(&request.headers) {
+        return Err(Refused::new(Cause::OriginRefused, "pages of this origin may not connect"));
+    }
+    Ok(upgrade)
 }
 
 /// Waits until the journal, if there is one, has the record of the connection: it is there before

@@ -1,5 +1,8 @@
 //! Calls between clients, and of the server's own procedures: each has exactly one reply.
 
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use clank::limits::Count;
 use clank::{Limits, RpcError};
 use clank_wire::serializer::Serializer;
@@ -335,66 +338,16 @@ fn the_program_calls_what_a_client_offers() {
 /// at once: each call has one reply, and nothing is left.
 #[test]
 fn every_call_has_one_reply_under_load() {
-    const CALLERS: u64 = 4;
-    const CALLS: u64 = 150;
     let test = serve(|builder| builder);
-    let address = test.address;
-    let stop = std::sync::atomic::AtomicBool::new(false);
+    let (address, stop) = (test.address, AtomicBool::new(false));
     std::thread::scope(|scope| {
-        for callee in 0..2_u64 {
+        for callee in 0..2 {
             let stop = &stop;
-            scope.spawn(move || {
-                let options = json!({"invoke": "roundrobin"});
-                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-                    let mut peer = Peer2::join(address, PACKED, "realm1");
-                    peer.register_with("com.example.busy", &options);
-                    for number in 0..40 + callee {
-                        if stop.load(std::sync::atomic::Ordering::Relaxed) {
-                            break;
-                        }
-                        let message = peer.next();
-                        let invocation = &message[1];
-                        match (message[0].as_u64(), number % 5) {
-                            // INTERRUPT, or an invocation that is left to its fate.
-                            (Some(69), _) | (_, 0) => {}
-                            (_, 1) => peer.send(&json!([8, 68, invocation, {}, "com.example.wrong"])),
-                            (_, 2) => {
-                                peer.send(&json!([70, invocation, {"progress": true}, [1]]));
-                                peer.send(&json!([70, invocation, {}, [2]]));
-                            }
-                            _ => peer.send(&json!([70, invocation, {}, [2]])),
-                        }
-                    }
-                }
-            });
+            scope.spawn(move || answer_in_every_way(address, 40 + callee, stop));
         }
-        let callers: Vec<_> = (0..CALLERS)
-            .map(|_| {
-                scope.spawn(move || {
-                    let mut peer = Peer2::join(address, JSON2, "realm1");
-                    for number in 0..CALLS {
-                        let options =
-                            json!({"timeout": 5 + number % 20, "receive_progress": number % 2 == 0});
-                        let request = peer.call("com.example.busy", &options, &json!([]));
-                        if number % 3 == 0 {
-                            peer.send(&json!([49, request, {}]));
-                        }
-                        loop {
-                            let reply = peer.next();
-                            let is_error = reply[0] == 8;
-                            assert_eq!(reply[if is_error { 2 } else { 1 }], request, "{reply}");
-                            if is_error || reply[2]["progress"] != true {
-                                break;
-                            }
-                        }
-                    }
-                    peer.round_trip();
-                    peer.leave();
-                })
-            })
-            .collect();
+        let callers: Vec<_> = (0..4).map(|_| scope.spawn(move || call_in_every_way(address, 150))).collect();
         callers.into_iter().for_each(|caller| caller.join().unwrap());
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        stop.store(true, Ordering::Relaxed);
         // Callees that wait for a call hear of the end.
         let mut last = test.client2(JSON2);
         while test.handle().tables().open > 1 {
@@ -404,4 +357,51 @@ fn every_call_has_one_reply_under_load() {
         last.leave();
     });
     test.until_empty();
+}
+
+/// Offers the procedure, answers or not, leaves after so many messages, and comes back.
+fn answer_in_every_way(address: SocketAddr, messages: u64, stop: &AtomicBool) {
+    while !stop.load(Ordering::Relaxed) {
+        let mut peer = Peer2::join(address, PACKED, "realm1");
+        peer.register_with("com.example.busy", &json!({"invoke": "roundrobin"}));
+        for number in 0..messages {
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
+            let message = peer.next();
+            let invocation = &message[1];
+            match (message[0].as_u64(), number % 5) {
+                // INTERRUPT, or an invocation that is left to its fate.
+                (Some(69), _) | (_, 0) => {}
+                (_, 1) => peer.send(&json!([8, 68, invocation, {}, "com.example.wrong"])),
+                (_, 2) => {
+                    peer.send(&json!([70, invocation, {"progress": true}, [1]]));
+                    peer.send(&json!([70, invocation, {}, [2]]));
+                }
+                _ => peer.send(&json!([70, invocation, {}, [2]])),
+            }
+        }
+    }
+}
+
+/// Calls it so often, and waits for each reply.
+fn call_in_every_way(address: SocketAddr, calls: u64) {
+    let mut peer = Peer2::join(address, JSON2, "realm1");
+    for number in 0..calls {
+        let options = json!({"timeout": 5 + number % 20, "receive_progress": number % 2 == 0});
+        let request = peer.call("com.example.busy", &options, &json!([]));
+        if number % 3 == 0 {
+            peer.send(&json!([49, request, {}]));
+        }
+        loop {
+            let reply = peer.next();
+            let is_error = reply[0] == 8;
+            assert_eq!(reply[if is_error { 2 } else { 1 }], request, "{reply}");
+            if is_error || reply[2]["progress"] != true {
+                break;
+            }
+        }
+    }
+    peer.round_trip();
+    peer.leave();
 }

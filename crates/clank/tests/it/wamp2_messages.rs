@@ -206,9 +206,10 @@ fn records_tell_of_the_session() {
     let peer = test.client2(Codec { serializer: Serializer::MessagePack, batched: true });
     let connected = test.log.wait_for("clank.client.connected");
     assert_eq!(connected["protocol"], "wamp.2.msgpack.batched");
-    let authid = format!("{:x}", peer.session);
+    let authid = &peer.welcome[2]["authid"];
+    assert!(authid.as_str().is_some_and(|authid| authid.len() > 8), "{authid}");
     let expected = json!({"realm": "realm1", "id": peer.session, "authid": authid, "authrole": "anonymous",
-        "authmethod": "anonymous", "serializer": "msgpack"});
+        "authmethod": "anonymous", "authprovider": "static", "serializer": "msgpack"});
     assert_eq!(connected["session"], expected);
     peer.leave();
     assert_eq!(test.disconnected()["session"], expected);
