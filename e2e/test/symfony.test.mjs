@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import autobahn from "autobahn";
 import { launch } from "../support/browser.mjs";
 import { Server } from "../support/server.mjs";
 
@@ -52,6 +53,33 @@ test("a browser connects, and the listener says so", async (t) => {
     "2 disconnected",
   ]);
   await server.until("the periodic service has run", (lines) => lines.includes("a second has passed"));
+});
+
+test("a client of WAMP v2 meets the same application", async (t) => {
+  const server = await serve(t);
+  const serializers = [new autobahn.serializer.MsgpackSerializer()];
+  const transports = [{ type: "websocket", url: `ws://${server.address}/`, serializers }];
+  const connection = new autobahn.Connection({ transports, realm: "realm1", max_retries: 0 });
+  const session = await new Promise((resolve, reject) => {
+    connection.onopen = resolve;
+    connection.onclose = (reason) => reject(new Error(reason));
+    connection.open();
+  });
+  const events = [];
+  const heard = new Promise((resolve) => {
+    session.subscribe("acme/room", ([event]) => events.push(event) === 2 && resolve()).then(() => {
+      session.publish("acme/room", ["hello"], {}, { exclude_me: false });
+    });
+  });
+  await heard;
+  assert.deepEqual(events, ["1 has joined acme/room", { sender: 1, number: 1, members: 1, event: "hello" }]);
+  assert.deepEqual(await session.call("sample/add_func", [2, 5]), { result: 7 });
+  await assert.rejects(Promise.resolve(session.call("sample/nothing")), ({ error, args }) => {
+    assert.deepEqual([error, args[0]], ["sample/nothing", "Unable to find that command"]);
+    return true;
+  });
+  connection.close();
+  await server.until("it is gone", (lines) => lines.includes("1 disconnected"));
 });
 
 /** Runs in the page. */
