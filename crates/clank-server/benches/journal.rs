@@ -29,8 +29,8 @@ use serve_support::peer::PING;
 use serve_support::receiver::{OK, Receiver, Request};
 use serve_support::{FIN, Peer, Program, until};
 
-/// Clients that connect at the same time.
-const CONNECTING: u8 = 64;
+/// Clients that connect at the same time: enough to leave no processor idle while a batch is synced.
+const CONNECTING: u8 = 200;
 const ROUND: Duration = Duration::from_secs(3);
 const ROUNDS: usize = 5;
 const LEAST_RATIO: f64 = 0.9;
