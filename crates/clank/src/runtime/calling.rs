@@ -12,6 +12,7 @@ use clank_wire::serializer::{Kind, Serializer};
 use clank_wire::wamp1::{CallError, CallResult};
 use clank_wire::wamp2::{Id, MessageType, Passthru, reason};
 use clank_wire::ws::OpCode;
+use thin_vec::ThinVec;
 
 use super::conn::Conn;
 use super::cx::Cx;
@@ -196,7 +197,7 @@ impl Conn {
             self.end_call(request, reason::TIMEOUT, "the call took longer than its time-out", cx);
         }
         if self.timeouts.is_empty() {
-            self.timeouts = Vec::new();
+            self.timeouts = ThinVec::new();
         }
         self.timeouts.iter().map(|(at, _)| *at).min().unwrap_or(u64::MAX)
     }

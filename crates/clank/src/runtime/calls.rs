@@ -1,11 +1,12 @@
 //! One connection's calls of the server's own procedures whose answers are still to come.
 
 use clank_wire::wamp2::Id;
+use thin_vec::ThinVec;
 use tokio::task::AbortHandle;
 
 /// Calls in flight.
 #[derive(Default)]
-pub(crate) struct Calls(Vec<InFlight>);
+pub(crate) struct Calls(ThinVec<InFlight>);
 
 struct InFlight {
     ticket: u32,
@@ -37,7 +38,7 @@ impl Calls {
         let found = self.0.iter().position(|call| call.ticket == ticket);
         let over = found.map(|at| self.0.swap_remove(at));
         if self.0.is_empty() {
-            self.0 = Vec::new();
+            self.0 = ThinVec::new();
         }
         match over {
             Some(InFlight { answered: true, .. }) => Over::Answered,
@@ -70,6 +71,6 @@ impl Calls {
 
     /// Waits for no call any longer.
     pub(crate) fn forget_all(&mut self) {
-        self.0 = Vec::new();
+        self.0 = ThinVec::new();
     }
 }

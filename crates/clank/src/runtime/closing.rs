@@ -12,6 +12,7 @@ use clank_core::cause::{Cause, LogLevel};
 use clank_core::event::{Change, Disconnected, EventKind, Failure};
 use clank_core::topic::Uri;
 use clank_wire::ws::{self, CloseCode};
+use thin_vec::ThinVec;
 
 use super::conn::Conn;
 use super::cx::Cx;
@@ -129,7 +130,7 @@ impl Conn {
         }
         self.leave_topics(cx);
         self.leave_dealer(cx);
-        self.timeouts = Vec::new();
+        self.timeouts = ThinVec::new();
         self.lane.push(Work::Farewell);
         if self.calls.count() > 0 {
             self.schedule(calls_deadline, cx);

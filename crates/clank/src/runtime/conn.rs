@@ -16,11 +16,13 @@ use clank_wire::wamp2::Id;
 use clank_wire::ws;
 use clank_wire::ws::deflate::Agreement;
 use clank_wire::ws::{CloseCode, Decoder, DecoderOptions, Event, OpCode, ProtocolError, Role};
+use thin_vec::ThinVec;
 
 use super::admitted::Admitted;
 use super::calls::Calls;
 use super::closing::{Closing, Ending};
 use super::cx::Cx;
+use super::deadlines::NEVER;
 use super::entrant::{Accepted, Candidate, Speaks};
 use super::form::Form;
 use super::job::{Done, Failed, Ticket, Who};
@@ -68,7 +70,7 @@ pub(crate) struct Conn {
     /// It has called what another client offers.
     pub(super) deals: bool,
     /// When which of its calls has taken too long.
-    pub(super) timeouts: Vec<(u64, Id)>,
+    pub(super) timeouts: ThinVec<(u64, Id)>,
     pub(super) received: Traffic,
     deflate: Option<Agreement>,
     /// Its place; `None` once another session has taken it over.
@@ -76,12 +78,12 @@ pub(crate) struct Conn {
     pub(super) opened: u64,
     /// When the client was last heard.
     pub(super) heard: u64,
-    /// When it was sent the ping that it has not answered by anything yet.
-    pub(super) pinged: Option<u64>,
+    /// When it was sent the ping that it has not answered by anything yet; else `NEVER`.
+    pub(super) pinged: u64,
     /// Its socket takes nothing.
-    pub(super) blocked: Option<Blocked>,
-    /// When a draining server closes it.
-    pub(super) drain_at: Option<u64>,
+    pub(super) blocked: Option<Box<Blocked>>,
+    /// When a draining server closes it, or `NEVER`.
+    pub(super) drain_at: u64,
     /// The next entry in the wheel that counts.
     pub(super) check_at: u64,
     sequence: u64,
@@ -143,15 +145,15 @@ impl Conn {
             lane: Lane::default(),
             calls: Calls::default(),
             deals: false,
-            timeouts: Vec::new(),
+            timeouts: ThinVec::new(),
             received: Traffic::default(),
             place: Some(place),
             opened: cx.now,
             heard: cx.now,
-            pinged: None,
+            pinged: NEVER,
             blocked: None,
-            drain_at: None,
-            check_at: u64::MAX,
+            drain_at: NEVER,
+            check_at: NEVER,
             sequence: 1,
             recorded,
             unheard: false,
@@ -280,7 +282,7 @@ impl Conn {
             }
             Ok(read) => {
                 self.heard = cx.now;
-                self.pinged = None;
+                self.pinged = NEVER;
                 // The system tells again of what comes to a socket that was emptied, but not of
                 // its end.
                 let emptied = read < buffer.len() && self.transport.socket().is_some();

@@ -11,13 +11,15 @@ use super::conn::Conn;
 use super::cx::Cx;
 use super::job::Failed;
 
+/// No moment: a word less for each connection than an `Option`.
+pub(super) const NEVER: u64 = u64::MAX;
+
 impl Conn {
     /// Closes it at `at`, as the server shuts down, unless an earlier time was said: the order that
     /// hastens may come while listeners are told of the first, which is then carried out behind it.
     pub(crate) fn drain_at(&mut self, at: u64, cx: &mut Cx) {
-        let at = self.drain_at.map_or(at, |before| before.min(at));
-        self.drain_at = Some(at);
-        self.schedule(at, cx);
+        self.drain_at = self.drain_at.min(at);
+        self.schedule(self.drain_at, cx);
     }
 
     /// Makes sure that [`check`](Self::check) is called at `at`, or before.
@@ -33,13 +35,13 @@ impl Conn {
         if cx.now < self.check_at {
             return;
         }
-        self.check_at = u64::MAX;
+        self.check_at = NEVER;
         let next = match self.check_closing(cx) {
             Some(next) => next,
             None => self.check_open(cx),
         };
-        let next = next.min(self.check_job(cx).unwrap_or(u64::MAX));
-        if !self.is_finished() && next < u64::MAX {
+        let next = next.min(self.check_job(cx).unwrap_or(NEVER));
+        if !self.is_finished() && next < NEVER {
             self.schedule(next, cx);
         }
         self.pump(cx);
@@ -47,15 +49,12 @@ impl Conn {
 
     /// The deadlines of an open connection. Returns the next one.
     fn check_open(&mut self, cx: &mut Cx) -> u64 {
-        let mut next = u64::MAX;
-        if let Some(at) = self.drain_at {
-            if at <= cx.now {
-                self.close(Ending::new(Cause::ServerShutdown, "the server is stopping"), cx);
-                return self.closing_deadline();
-            }
-            next = at;
+        if self.drain_at <= cx.now {
+            self.close(Ending::new(Cause::ServerShutdown, "the server is stopping"), cx);
+            return self.closing_deadline();
         }
-        if let Some(blocked) = self.blocked {
+        let mut next = self.drain_at;
+        if let Some(blocked) = &self.blocked {
             let at = blocked.since + cx.engine.limits().write.duration().as_millis() as u64;
             if at <= cx.now {
                 self.close(Ending::new(Cause::SlowConsumer, "nothing was read for the write time-out"), cx);
@@ -70,24 +69,25 @@ impl Conn {
     /// Pings a silent client, and gives up one that stays silent. Returns the next deadline.
     fn check_keepalive(&mut self, cx: &mut Cx) -> u64 {
         let (interval, timeout) = (cx.keepalive_interval(), cx.keepalive_timeout());
-        let Some(pinged) = self.pinged else {
+        if self.pinged == NEVER {
             let due = self.heard + interval;
             if due > cx.now {
                 return due;
             }
-            self.pinged = Some(cx.now);
+            self.pinged = cx.now;
             self.push_control(ws::frame(OpCode::Ping, b""), cx);
             return cx.now + timeout;
-        };
-        if pinged + timeout > cx.now {
-            return pinged + timeout;
+        }
+        let due = self.pinged + timeout;
+        if due > cx.now {
+            return due;
         }
         // Something may wait unread, because the server itself was busy, or paused: then the
         // client is alive. It is judged by what is there, not by when it was read.
         if self.transport.has_unread() || (self.readable && !self.wants_read(cx)) {
             self.readable = true;
             self.heard = cx.now;
-            self.pinged = None;
+            self.pinged = NEVER;
             return cx.now + interval;
         }
         self.close(Ending::new(Cause::KeepaliveTimeout, "nothing was heard from the client"), cx);

@@ -14,7 +14,7 @@ use crate::event::Told;
 use crate::topic::Event;
 
 /// Error events that may wait; a client can cause more than its listeners keep up with.
-const ERRORS: usize = 32;
+const ERRORS: u32 = 32;
 
 /// What waits for its turn.
 pub(crate) enum Work {
@@ -82,7 +82,7 @@ pub(crate) struct Lane {
     /// Bytes of the messages that wait.
     bytes: usize,
     /// Errors that wait to be told to the first listener.
-    errors: usize,
+    errors: u32,
     errors_dropped: u64,
     running: Option<Box<Running>>,
     ended: bool,
@@ -139,7 +139,7 @@ impl Lane {
     /// Goes on with `told` at `listener`, before anything else.
     pub(crate) fn resume(&mut self, told: Arc<Told>, listener: usize) {
         let work = Work::Tell { told, listener };
-        self.errors += usize::from(work.is_new_error());
+        self.errors += u32::from(work.is_new_error());
         self.queue.push_front(work);
     }
 
@@ -151,7 +151,7 @@ impl Lane {
         }
         let work = self.queue.pop_front();
         self.bytes -= work.as_ref().map_or(0, Work::bytes);
-        self.errors -= usize::from(work.as_ref().is_some_and(Work::is_new_error));
+        self.errors -= u32::from(work.as_ref().is_some_and(Work::is_new_error));
         if work.is_none() {
             self.queue = VecDeque::new();
         }
@@ -305,7 +305,7 @@ mod tests {
     #[tokio::test]
     async fn a_client_cannot_pile_up_errors() {
         let mut lane = Lane::default();
-        let count = ERRORS as u64;
+        let count = u64::from(ERRORS);
         (1..=2 * count).for_each(|sequence| lane.tell(error(sequence)));
         assert_eq!(lane.errors_dropped(), count);
         lane.tell(told(100, Change::Connected));

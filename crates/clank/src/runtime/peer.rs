@@ -30,6 +30,8 @@ pub(crate) struct Peer {
     pub window: Option<WindowBits>,
     /// What its messages are written in.
     pub form: Form,
+    pub features: Features,
+    open: AtomicBool,
     outbound: Outbound,
     /// The worker that owns it, and where it finds it.
     pub worker: usize,
@@ -41,9 +43,7 @@ pub(crate) struct Peer {
     pub session_id: SessionId,
     /// Where its topics and procedures are.
     pub realm: Arc<Realm>,
-    pub features: Features,
     held: Mutex<Held<Peer>>,
-    open: AtomicBool,
 }
 
 /// What a client of WAMP v2 has said that it can do.
@@ -191,5 +191,20 @@ impl Sink for Socket<'_> {
 
     fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         (&mut &*self.0).write_vectored(slices)
+    }
+}
+
+#[cfg(all(test, not(feature = "shuttle")))]
+mod tests {
+    use super::*;
+    use crate::runtime::conn::Conn;
+
+    /// Each is the most that fits a class of the allocator's: a word more costs 64 bytes.
+    #[test]
+    fn a_connection_is_small() {
+        let counts = 2 * size_of::<usize>();
+        assert!(size_of::<Conn>() <= 320, "{}", size_of::<Conn>());
+        assert!(size_of::<Peer>() + counts <= 256, "{}", size_of::<Peer>());
+        assert!(size_of::<ConnectionFacts>() + counts <= 128, "{}", size_of::<ConnectionFacts>());
     }
 }

@@ -49,9 +49,9 @@ impl Conn {
     /// A flush ended with the socket full. When another worker says so, it may be so no longer.
     pub(crate) fn on_blocked(&mut self, cx: &mut Cx) {
         let written = self.peer.written();
-        let moves = self.blocked.is_none_or(|blocked| blocked.written != written);
+        let moves = self.blocked.as_ref().is_none_or(|blocked| blocked.written != written);
         if moves && self.peer.is_blocked() {
-            self.blocked = Some(Blocked { since: cx.now, written });
+            self.blocked = Some(Box::new(Blocked { since: cx.now, written }));
             self.schedule(cx.now + cx.engine.limits().write.duration().as_millis() as u64, cx);
         }
     }
@@ -80,7 +80,7 @@ impl Conn {
     /// Writes what waits to a transport that only this worker can touch.
     pub(crate) fn flush_owned(&self, scratch: &mut Vec<u8>) -> Flushed {
         match &self.transport {
-            Transport::Owned(owned) => self.peer.flush_to(owned, scratch),
+            Transport::Owned(owned) => self.peer.flush_to(&**owned, scratch),
             // It has been shut meanwhile.
             Transport::Direct(_) | Transport::Gone => Flushed::Closed,
         }

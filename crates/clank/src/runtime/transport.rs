@@ -24,7 +24,7 @@ pub(crate) enum Transport {
     Direct(Arc<TcpStream>),
     /// A stream made by somebody else, such as another server's upgraded one or the pipe of the
     /// in-process client. Only its worker touches it.
-    Owned(Owned),
+    Owned(Box<Owned>),
     /// Nothing any more: it has been shut.
     Gone,
 }
@@ -37,7 +37,7 @@ pub(crate) struct Owned {
 
 impl Transport {
     pub(crate) fn owned(stream: Box<dyn Stream>, waker: Waker) -> Self {
-        Self::Owned(Owned { stream: RefCell::new(stream), waker })
+        Self::Owned(Box::new(Owned { stream: RefCell::new(stream), waker }))
     }
 
     /// The socket, if every thread can write to it.
@@ -64,7 +64,7 @@ impl Transport {
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Direct(socket) => (&mut &**socket).write(bytes),
-            Self::Owned(owned) => Sink::write(owned, bytes),
+            Self::Owned(owned) => Sink::write(&**owned, bytes),
             Self::Gone => Err(io::ErrorKind::BrokenPipe.into()),
         }
     }
