@@ -1,0 +1,266 @@
+// Who clients of WAMP v2 are, and what they may do, by the guide's example: autobahn.js and
+// autobahn-python, by every method that they have.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join as path } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import autobahn from "autobahn";
+import nacl from "tweetnacl";
+import { Server } from "../support/server.mjs";
+
+const REALM = "com.example.shop";
+const DENIED = "wamp.error.not_authorized";
+const REFUSED = "wamp.error.authentication_denied";
+const folder = fileURLToPath(new URL("../autobahn2/", import.meta.url));
+const guide = readFileSync(new URL("../../docs/wamp2.md", import.meta.url), "utf8");
+const hex = (bytes) => Buffer.from(bytes).toString("hex");
+
+const SEED = createHash("sha256").update("ann's key").digest();
+const KEY = nacl.sign.keyPair.fromSeed(new Uint8Array(SEED));
+const STRANGER = nacl.sign.keyPair.fromSeed(new Uint8Array(32));
+
+/** The program with the realm of the guide as `change` has it, in which ann has a key that the test knows. */
+async function start(t, change = (text) => text, env = {}) {
+  const [, example] = /```toml\n(.*?)```/s.exec(guide);
+  const directory = mkdtempSync(path(tmpdir(), "clank-auth-"));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const text = change(example).replace(/public_keys = .*/, `public_keys = ["${hex(KEY.publicKey)}"]`);
+  const config = path(directory, "clank.toml");
+  writeFileSync(config, text);
+  const secrets = { JOE_SECRET: "joe's secret", SHOP_DECOY_KEY: "never the same" };
+  return Server.start(t, { events: "json", env: { ...secrets, CLANK_CONFIG: config, ...env } });
+}
+
+/** Joins by autobahn.js. `as` has settings of its connection. */
+function join(t, server, as, query = "") {
+  return new Promise((resolve, reject) => {
+    const url = `ws://${server.address}/${query}`;
+    const challenges = [];
+    const onchallenge = (session, method, extra) => {
+      challenges.push([method, extra]);
+      return as.answer(extra);
+    };
+    const connection = new autobahn.Connection({ url, realm: REALM, max_retries: 0, ...as, onchallenge });
+    connection.onopen = (session, details) => {
+      const { authid, authrole, authmethod } = details;
+      resolve({ session, challenges, who: { authid, authrole, authmethod } });
+    };
+    connection.onclose = (why, { reason }) => reject(Object.assign(new Error(reason), { challenges }));
+    connection.open();
+    t.after(() => connection.isOpen && connection.close());
+  });
+}
+
+const ways = {
+  ticket: (authid, ticket) => ({ authmethods: ["ticket"], authid, answer: () => ticket }),
+  wampcra: (authid, secret) => ({
+    authmethods: ["wampcra"],
+    authid,
+    answer: ({ challenge, salt, iterations, keylen }) => {
+      const key = salt === undefined ? secret : autobahn.auth_cra.derive_key(secret, salt, iterations, keylen);
+      return autobahn.auth_cra.sign(key, challenge);
+    },
+  }),
+  cryptosign: (key, authid) => ({
+    authmethods: ["cryptosign"],
+    ...(authid && { authid }),
+    authextra: { pubkey: hex(key.publicKey), channel_binding: null },
+    answer: (extra) => autobahn.auth_cryptosign.sign_challenge(key, extra),
+  }),
+};
+
+/** What one session is answered: an error's URI, or null. */
+async function ask({ session }, action, uri) {
+  const asked = {
+    subscribe: () => session.subscribe(uri, () => {}),
+    publish: () => session.publish(uri, [], {}, { acknowledge: true }),
+    register: () => session.register(uri, () => "done"),
+    call: () => session.call(uri),
+  };
+  return Promise.resolve(asked[action]()).then(() => null, ({ error }) => error);
+}
+
+test("autobahn.js joins by each of its methods", async (t) => {
+  const server = await start(t);
+  const cases = [
+    [ways.ticket("joe", "joe's secret"), { authid: "joe", authrole: "user", authmethod: "ticket" }],
+    [ways.ticket("ann", "correct horse"), { authid: "ann", authrole: "clerk", authmethod: "ticket" }],
+    [ways.wampcra("joe", "joe's secret"), { authid: "joe", authrole: "user", authmethod: "wampcra" }],
+    [ways.wampcra("ann", "correct horse"), { authid: "ann", authrole: "clerk", authmethod: "wampcra" }],
+    [ways.cryptosign(KEY), { authid: "ann", authrole: "clerk", authmethod: "cryptosign" }],
+    [ways.cryptosign(KEY, "ann"), { authid: "ann", authrole: "clerk", authmethod: "cryptosign" }],
+  ];
+  for (const [as, expected] of cases) assert.deepEqual((await join(t, server, as)).who, expected);
+  const { who } = await join(t, server, { authmethods: ["anonymous"] });
+  assert.deepEqual([who.authrole, who.authmethod], ["guest", "anonymous"]);
+  const connected = await server.recordsOf("clank.client.connected", cases.length + 1);
+  assert.deepEqual(
+    connected.map(({ identity }) => identity?.id),
+    ["joe", "ann", "joe", "ann", "ann", "ann", undefined],
+  );
+});
+
+test("who does not prove it is refused, whether or not there is such a user", async (t) => {
+  // A challenge has to say the role: users are alike but for that.
+  const server = await start(t, (text) => text.replace(/roles = .*/, ""));
+  const challenged = (as) => join(t, server, as).then(assert.fail, ({ message, challenges }) => [message, challenges]);
+  const shape = ([reason, [[method, extra]]]) => {
+    const { challenge, salt, ...rest } = extra;
+    const { nonce, timestamp, session, authid, ...signed } = challenge?.startsWith("{") ? JSON.parse(challenge) : {};
+    return { reason, method, rest, signed, salt: salt?.length, challenge: nonce?.length ?? challenge?.length };
+  };
+  for (const [right, wrong] of [
+    [ways.ticket("joe", "wrong"), ways.ticket("nobody", "wrong")],
+    [ways.ticket("ann", "wrong"), ways.ticket("nobody", "wrong")],
+    // A ticket may not be as long as others.
+    [ways.ticket("joe", ""), ways.ticket("nobody", "joe's secret")],
+    [ways.wampcra("ann", "wrong"), ways.wampcra("nobody", "wrong")],
+    [ways.cryptosign({ ...STRANGER, publicKey: KEY.publicKey }), ways.cryptosign(STRANGER)],
+    [ways.cryptosign(KEY, "joe"), ways.cryptosign(STRANGER, "joe")],
+  ]) {
+    const [known, unknown] = [shape(await challenged(right)), shape(await challenged(wrong))];
+    assert.equal(known.reason, REFUSED);
+    assert.deepEqual(known, unknown);
+  }
+  const salt = async () => (await challenged(ways.wampcra("nobody", "x")))[1][0][1].salt;
+  assert.equal(await salt(), await salt());
+  for (const [as, reason] of [
+    [{ authmethods: ["ticket"], answer: () => "" }, "wamp.error.authentication_required"],
+    [{ authmethods: ["wamp-scram", "magic"] }, "wamp.error.no_matching_auth_method"],
+  ]) {
+    await assert.rejects(join(t, server, as), { message: reason });
+  }
+  // The operator is told.
+  const reasons = server.printed("clank.client.rejected").map(({ reason }) => reason);
+  assert.deepEqual(reasons.slice(0, 2), ["the secret is wrong", "there is no such user"]);
+  assert.doesNotMatch(server.lines.join() + server.log, /joe's secret/);
+});
+
+test("the application says by cookie or token who a client is", async (t) => {
+  const hook = createServer((request, response) => {
+    let body = "";
+    request.on("data", (data) => (body += data));
+    request.on("end", () => {
+      const token = new URLSearchParams(JSON.parse(body).data.query).get("token");
+      const identity = { id: "mia", attributes: { role: "clerk" } };
+      response.writeHead(200, { "content-type": "application/json" });
+      response.end(token === "mia's" ? JSON.stringify({ identity }) : "{}");
+    });
+  });
+  hook.listen(0, "127.0.0.1");
+  await once(hook, "listening");
+  t.after(() => hook.close());
+  const server = await start(t, undefined, {
+    CLANK_CONNECTING_URL: `http://127.0.0.1:${hook.address().port}/`,
+    CLANK_CONNECTING_SECRETS: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    CLANK_CONNECTING_ALLOW_PRIVATE: "true",
+  });
+  const mia = await join(t, server, { authmethods: ["cookie"] }, "?token=mia's");
+  assert.deepEqual(mia.who, { authid: "mia", authrole: "clerk", authmethod: "cookie" });
+  assert.equal(await ask(mia, "register", "com.example.anything"), null);
+  const other = await join(t, server, { authmethods: ["cookie", "anonymous"] }, "?token=else");
+  assert.equal(other.who.authmethod, "anonymous");
+  const joe = await join(t, server, ways.ticket("joe", "joe's secret"), "?token=mia's");
+  assert.equal(joe.who.authid, "joe");
+  const none = join(t, server, { authmethods: ["cookie"] }, "?token=else");
+  await assert.rejects(none, { message: "wamp.error.no_matching_auth_method" });
+});
+
+const TAKEN = "wamp.error.procedure_already_exists";
+/** What the rules of the guide let a client do. */
+const RULES = [
+  ["subscribe", "com.example.news.today", { guest: null, user: null, clerk: null }],
+  ["publish", "com.example.news.today", { guest: DENIED, user: DENIED, clerk: null }],
+  ["subscribe", "com.example.chat.room", { guest: DENIED, user: null, clerk: null }],
+  ["publish", "com.example.chat.room", { guest: DENIED, user: null, clerk: null }],
+  ["publish", "com.example.chat.room.notice", { guest: DENIED, user: DENIED, clerk: null }],
+  ["register", "com.example.chat.proc", { guest: DENIED, user: null, clerk: TAKEN }],
+  ["call", "com.example.chat.proc", { guest: DENIED, user: null, clerk: null }],
+  ["register", "com.example.stock.count", { guest: DENIED, user: DENIED, clerk: null }],
+  ["call", "com.example.stock.count", { guest: DENIED, user: DENIED, clerk: null }],
+  // Whether there is such a procedure is not told.
+  ["call", "com.example.stock.nothing", { guest: DENIED, user: DENIED, clerk: "wamp.error.no_such_procedure" }],
+];
+
+test("rules are seen by autobahn.js", async (t) => {
+  const server = await start(t);
+  const clients = {
+    guest: await join(t, server, { authmethods: ["anonymous"] }),
+    user: await join(t, server, ways.wampcra("joe", "joe's secret")),
+    clerk: await join(t, server, ways.cryptosign(KEY)),
+  };
+  for (const [action, uri, expected] of RULES) {
+    const told = {};
+    for (const role of Object.keys(expected)) told[role] = await ask(clients[role], action, uri);
+    assert.deepEqual(told, expected, `${action} ${uri}`);
+  }
+  const { session } = clients.user;
+  for (const [uri, expected] of [["com.example.chat.", undefined], ["com.example.", DENIED]]) {
+    const asked = Promise.resolve(session.subscribe(uri, () => {}, { match: "prefix" }));
+    assert.equal(await asked.then(() => undefined, ({ error }) => error), expected, uri);
+  }
+});
+
+/** Joins by autobahn-python, and asks for things. */
+async function python(server, authentication, asks = []) {
+  const child = spawn(`${folder}.venv/bin/python`, [`${folder}auth.py`, `ws://${server.address}/`], {
+    env: { ...process.env, PYTHONDONTWRITEBYTECODE: "1" },
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  let said = "";
+  child.stdout.on("data", (data) => (said += data));
+  child.stdin.end(JSON.stringify({ realm: REALM, authentication, asks }));
+  const [code] = await once(child, "close");
+  assert.equal(code, 0);
+  return JSON.parse(said.trim().split("\n").at(-1));
+}
+
+const joe = { authid: "joe", authrole: "user" };
+const ann = { authid: "ann", authrole: "clerk" };
+for (const [name, authentication, expected] of [
+  ["ticket", { ticket: { ...joe, ticket: "joe's secret" } }, joe],
+  ["wampcra", { wampcra: { ...joe, secret: "joe's secret" } }, joe],
+  ["wampcra", { wampcra: { ...ann, secret: "correct horse" } }, ann],
+  ["scram", { scram: { ...joe, password: "joe's secret" } }, joe],
+  ["scram", { scram: { ...ann, password: "correct horse" } }, ann],
+  ["cryptosign", { cryptosign: { ...ann, privkey: hex(SEED) } }, ann],
+]) {
+  test(`autobahn-python joins as ${expected.authid} by ${name}, and sees the rules`, async (t) => {
+    const server = await start(t);
+    const role = expected.authrole;
+    const rules = RULES.filter(([action]) => action !== "call" && action !== "register");
+    const asks = [...rules.map(([action, uri]) => [action, uri]), ["register", "com.example.stock.count"]];
+    const answers = [...rules.map(([, , answers]) => answers[role]), role === "clerk" ? null : DENIED];
+    assert.deepEqual(await python(server, authentication, asks), { ...expected, authmethod: name, answers });
+    const [connected] = await server.recordsOf("clank.client.connected", 1);
+    assert.equal(connected.identity.id, expected.authid);
+  });
+}
+
+test("autobahn-python acts in the role that it asks for, if its user has it", async (t) => {
+  const server = await start(t);
+  const as = (authid, authrole, ticket) => python(server, { ticket: { authid, authrole, ticket } });
+  const expected = { authid: "ann", authrole: "user", authmethod: "ticket", answers: [] };
+  assert.deepEqual(await as("ann", "user", "correct horse"), expected);
+  assert.deepEqual(await as("joe", "clerk", "joe's secret"), { refused: "wamp.error.no_such_role" });
+});
+
+test("autobahn-python is refused with a wrong secret, and with a name that no user has", async (t) => {
+  const server = await start(t);
+  for (const name of ["joe", "nobody"]) {
+    for (const authentication of [
+      { ticket: { authid: name, ticket: "wrong" } },
+      { wampcra: { authid: name, secret: "wrong" } },
+      { scram: { authid: name, password: "wrong" } },
+    ]) {
+      assert.deepEqual(await python(server, authentication), { refused: REFUSED }, JSON.stringify(authentication));
+    }
+  }
+  assert.deepEqual(await python(server, { cryptosign: { privkey: hex(new Uint8Array(32)) } }), { refused: REFUSED });
+});
