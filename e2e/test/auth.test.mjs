@@ -4,37 +4,25 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
-import { tmpdir } from "node:os";
-import { join as path } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import autobahn from "autobahn";
 import nacl from "tweetnacl";
-import { Server } from "../support/server.mjs";
+import { application, REALM, SECRETS, startRealm } from "../support/realm.mjs";
 
-const REALM = "com.example.shop";
 const DENIED = "wamp.error.not_authorized";
 const REFUSED = "wamp.error.authentication_denied";
 const folder = fileURLToPath(new URL("../autobahn2/", import.meta.url));
-const guide = readFileSync(new URL("../../docs/wamp2.md", import.meta.url), "utf8");
 const hex = (bytes) => Buffer.from(bytes).toString("hex");
 
 const SEED = createHash("sha256").update("ann's key").digest();
 const KEY = nacl.sign.keyPair.fromSeed(new Uint8Array(SEED));
 const STRANGER = nacl.sign.keyPair.fromSeed(new Uint8Array(32));
 
-/** The program with the realm of the guide as `change` has it, in which ann has a key that the test knows. */
-async function start(t, change = (text) => text, env = {}) {
-  const [, example] = /```toml\n(.*?)```/s.exec(guide);
-  const directory = mkdtempSync(path(tmpdir(), "clank-auth-"));
-  t.after(() => rmSync(directory, { recursive: true }));
-  const text = change(example).replace(/public_keys = .*/, `public_keys = ["${hex(KEY.publicKey)}"]`);
-  const config = path(directory, "clank.toml");
-  writeFileSync(config, text);
-  const secrets = { JOE_SECRET: "joe's secret", SHOP_DECOY_KEY: "never the same" };
-  return Server.start(t, { events: "json", env: { ...secrets, CLANK_CONFIG: config, ...env } });
+/** The realm of the guide, in which ann has a key that the test knows. */
+function start(t, { change = (text) => text, ...more } = {}) {
+  const withKey = (text) => change(text).replace(/public_keys = .*/, `public_keys = ["${hex(KEY.publicKey)}"]`);
+  return startRealm(t, { change: withKey, ...more });
 }
 
 /** Joins by autobahn.js. `as` has settings of its connection. */
@@ -89,10 +77,10 @@ async function ask({ session }, action, uri) {
 test("autobahn.js joins by each of its methods", async (t) => {
   const server = await start(t);
   const cases = [
-    [ways.ticket("joe", "joe's secret"), { authid: "joe", authrole: "user", authmethod: "ticket" }],
-    [ways.ticket("ann", "correct horse"), { authid: "ann", authrole: "clerk", authmethod: "ticket" }],
-    [ways.wampcra("joe", "joe's secret"), { authid: "joe", authrole: "user", authmethod: "wampcra" }],
-    [ways.wampcra("ann", "correct horse"), { authid: "ann", authrole: "clerk", authmethod: "wampcra" }],
+    [ways.ticket("joe", SECRETS.joe), { authid: "joe", authrole: "user", authmethod: "ticket" }],
+    [ways.ticket("ann", SECRETS.ann), { authid: "ann", authrole: "clerk", authmethod: "ticket" }],
+    [ways.wampcra("joe", SECRETS.joe), { authid: "joe", authrole: "user", authmethod: "wampcra" }],
+    [ways.wampcra("ann", SECRETS.ann), { authid: "ann", authrole: "clerk", authmethod: "wampcra" }],
     [ways.cryptosign(KEY), { authid: "ann", authrole: "clerk", authmethod: "cryptosign" }],
     [ways.cryptosign(KEY, "ann"), { authid: "ann", authrole: "clerk", authmethod: "cryptosign" }],
   ];
@@ -108,7 +96,7 @@ test("autobahn.js joins by each of its methods", async (t) => {
 
 test("who does not prove it is refused, whether or not there is such a user", async (t) => {
   // A challenge has to say the role: users are alike but for that.
-  const server = await start(t, (text) => text.replace(/roles = .*/, ""));
+  const server = await start(t, { change: (text) => text.replace(/roles = .*/, "") });
   const challenged = (as) => join(t, server, as).then(assert.fail, ({ message, challenges }) => [message, challenges]);
   const shape = ([reason, [[method, extra]]]) => {
     const { challenge, salt, ...rest } = extra;
@@ -119,7 +107,7 @@ test("who does not prove it is refused, whether or not there is such a user", as
     [ways.ticket("joe", "wrong"), ways.ticket("nobody", "wrong")],
     [ways.ticket("ann", "wrong"), ways.ticket("nobody", "wrong")],
     // A ticket may not be as long as others.
-    [ways.ticket("joe", ""), ways.ticket("nobody", "joe's secret")],
+    [ways.ticket("joe", ""), ways.ticket("nobody", SECRETS.joe)],
     [ways.wampcra("ann", "wrong"), ways.wampcra("nobody", "wrong")],
     [ways.cryptosign({ ...STRANGER, publicKey: KEY.publicKey }), ways.cryptosign(STRANGER)],
     [ways.cryptosign(KEY, "joe"), ways.cryptosign(STRANGER, "joe")],
@@ -139,34 +127,19 @@ test("who does not prove it is refused, whether or not there is such a user", as
   // The operator is told.
   const reasons = server.printed("clank.client.rejected").map(({ reason }) => reason);
   assert.deepEqual(reasons.slice(0, 2), ["the secret is wrong", "there is no such user"]);
-  assert.doesNotMatch(server.lines.join() + server.log, /joe's secret/);
+  assert.doesNotMatch(server.lines.join() + server.log, new RegExp(SECRETS.joe));
 });
 
 test("the application says by cookie or token who a client is", async (t) => {
-  const hook = createServer((request, response) => {
-    let body = "";
-    request.on("data", (data) => (body += data));
-    request.on("end", () => {
-      const token = new URLSearchParams(JSON.parse(body).data.query).get("token");
-      const identity = { id: "mia", attributes: { role: "clerk" } };
-      response.writeHead(200, { "content-type": "application/json" });
-      response.end(token === "mia's" ? JSON.stringify({ identity }) : "{}");
-    });
-  });
-  hook.listen(0, "127.0.0.1");
-  await once(hook, "listening");
-  t.after(() => hook.close());
-  const server = await start(t, undefined, {
-    CLANK_CONNECTING_URL: `http://127.0.0.1:${hook.address().port}/`,
-    CLANK_CONNECTING_SECRETS: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-    CLANK_CONNECTING_ALLOW_PRIVATE: "true",
-  });
-  const mia = await join(t, server, { authmethods: ["cookie"] }, "?token=mia's");
-  assert.deepEqual(mia.who, { authid: "mia", authrole: "clerk", authmethod: "cookie" });
-  assert.equal(await ask(mia, "register", "com.example.anything"), null);
+  const mia = { id: "mia", attributes: { role: "clerk" } };
+  const isMia = ({ query }) => new URLSearchParams(query).get("token") === "mia's";
+  const server = await start(t, { env: await application(t, (asked) => (isMia(asked) ? mia : undefined)) });
+  const client = await join(t, server, { authmethods: ["cookie"] }, "?token=mia's");
+  assert.deepEqual(client.who, { authid: "mia", authrole: "clerk", authmethod: "cookie" });
+  assert.equal(await ask(client, "register", "com.example.anything"), null);
   const other = await join(t, server, { authmethods: ["cookie", "anonymous"] }, "?token=else");
   assert.equal(other.who.authmethod, "anonymous");
-  const joe = await join(t, server, ways.ticket("joe", "joe's secret"), "?token=mia's");
+  const joe = await join(t, server, ways.ticket("joe", SECRETS.joe), "?token=mia's");
   assert.equal(joe.who.authid, "joe");
   const none = join(t, server, { authmethods: ["cookie"] }, "?token=else");
   await assert.rejects(none, { message: "wamp.error.no_matching_auth_method" });
@@ -192,7 +165,7 @@ test("rules are seen by autobahn.js", async (t) => {
   const server = await start(t);
   const clients = {
     guest: await join(t, server, { authmethods: ["anonymous"] }),
-    user: await join(t, server, ways.wampcra("joe", "joe's secret")),
+    user: await join(t, server, ways.wampcra("joe", SECRETS.joe)),
     clerk: await join(t, server, ways.cryptosign(KEY)),
   };
   for (const [action, uri, expected] of RULES) {
@@ -224,11 +197,11 @@ async function python(server, authentication, asks = []) {
 const joe = { authid: "joe", authrole: "user" };
 const ann = { authid: "ann", authrole: "clerk" };
 for (const [name, authentication, expected] of [
-  ["ticket", { ticket: { ...joe, ticket: "joe's secret" } }, joe],
-  ["wampcra", { wampcra: { ...joe, secret: "joe's secret" } }, joe],
-  ["wampcra", { wampcra: { ...ann, secret: "correct horse" } }, ann],
-  ["scram", { scram: { ...joe, password: "joe's secret" } }, joe],
-  ["scram", { scram: { ...ann, password: "correct horse" } }, ann],
+  ["ticket", { ticket: { ...joe, ticket: SECRETS.joe } }, joe],
+  ["wampcra", { wampcra: { ...joe, secret: SECRETS.joe } }, joe],
+  ["wampcra", { wampcra: { ...ann, secret: SECRETS.ann } }, ann],
+  ["scram", { scram: { ...joe, password: SECRETS.joe } }, joe],
+  ["scram", { scram: { ...ann, password: SECRETS.ann } }, ann],
   ["cryptosign", { cryptosign: { ...ann, privkey: hex(SEED) } }, ann],
 ]) {
   test(`autobahn-python joins as ${expected.authid} by ${name}, and sees the rules`, async (t) => {
@@ -247,8 +220,8 @@ test("autobahn-python acts in the role that it asks for, if its user has it", as
   const server = await start(t);
   const as = (authid, authrole, ticket) => python(server, { ticket: { authid, authrole, ticket } });
   const expected = { authid: "ann", authrole: "user", authmethod: "ticket", answers: [] };
-  assert.deepEqual(await as("ann", "user", "correct horse"), expected);
-  assert.deepEqual(await as("joe", "clerk", "joe's secret"), { refused: "wamp.error.no_such_role" });
+  assert.deepEqual(await as("ann", "user", SECRETS.ann), expected);
+  assert.deepEqual(await as("joe", "clerk", SECRETS.joe), { refused: "wamp.error.no_such_role" });
 });
 
 test("autobahn-python is refused with a wrong secret, and with a name that no user has", async (t) => {
