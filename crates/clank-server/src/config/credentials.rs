@@ -10,7 +10,7 @@ use super::problem::nearest;
 use super::value::{Invalid, Raw, Value, Word, quote, words};
 
 /// What is printed for a secret.
-const HIDDEN: &str = "\"***\"";
+const HIDDEN: &str = "***";
 
 /// A secret, or where it is when the server starts.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -86,7 +86,12 @@ impl Value for SecretSource {
         let wrong = || Invalid::new(Self::WANT);
         let Raw::Toml(DeValue::Table(table)) = raw else {
             let text = raw.text("").map_err(|_| wrong())?;
-            return Ok(if text.is_empty() { Self::None } else { Self::Text(text.into()) });
+            return match text {
+                "" => Ok(Self::None),
+                // A configuration that was printed lets nobody in who has read it.
+                HIDDEN => Err(Invalid::new("*** is what is printed for a secret, and none")),
+                text => Ok(Self::Text(text.into())),
+            };
         };
         let fields = Fields::of(table, &["file", "env"])?;
         let filled = |name| fields.text(name).map(|text| text.filter(|text| !text.is_empty()));
@@ -100,7 +105,7 @@ impl Value for SecretSource {
     fn to_toml(&self) -> String {
         match self {
             Self::None => "\"\"".to_owned(),
-            Self::Text(_) => HIDDEN.to_owned(),
+            Self::Text(_) => quote(HIDDEN),
             Self::File(name) => format!("{{ file = {} }}", quote(name)),
             Self::Variable(name) => format!("{{ env = {} }}", quote(name)),
         }
@@ -212,7 +217,7 @@ words!(PublicKey);
 const COST: RangeInclusive<u32> = 1..=10_000_000;
 
 fn hidden<T>(stored: &Option<T>) -> String {
-    if stored.is_some() { HIDDEN } else { "\"\"" }.to_owned()
+    quote(if stored.is_some() { HIDDEN } else { "" })
 }
 
 /// How many bytes a text in Base64 stands for, if it is one.

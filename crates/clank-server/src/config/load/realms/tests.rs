@@ -235,6 +235,10 @@ fn no_message_shows_a_secret() {
             "8:10: error: realms.b.users.secret: a secret is text, { file = \"NAME\" } or { env = \"VARIABLE\" }",
         ),
         (
+            "secret = \"***\"",
+            "8:10: error: realms.b.users.secret: *** is what is printed for a secret, and none",
+        ),
+        (
             "secret = { fil = \"hidden\" }",
             "8:12: error: realms.b.users.secret: it has no `fil`; did you mean \"file\"?",
         ),
