@@ -1,5 +1,6 @@
 // WAMP v2 on a page: autobahn.js, and the served client, each with itself and with the other.
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { launch } from "../support/browser.mjs";
@@ -246,6 +247,24 @@ test("what a page hears and offers is there again when its network is", async (t
   await other.evaluate(() => globalThis.other.publish("com.example.topic", ["hi"], {}, { acknowledge: true }));
   await other.waitForFunction(() => heard.length);
   assert.deepEqual(await other.evaluate(() => heard), [["hi", 2]]);
+});
+
+test("the served client signs by cryptosign", async (t) => {
+  const { privateKey, publicKey } = generateKeyPairSync("ed25519");
+  const pubkey = Buffer.from(publicKey.export({ format: "jwk" }).x, "base64url").toString("hex");
+  const server = await startRealm(t, { change: (text) => text.replace(/public_keys = .*/, `public_keys = ["${pubkey}"]`) });
+  const page = await open(t, server);
+  const told = await page.evaluate(
+    async ([realm, pubkey, jwk]) => {
+      const key = await crypto.subtle.importKey("jwk", jwk, "Ed25519", false, ["sign"]);
+      const onchallenge = (method, extra) => Clank.cryptosign(key, extra);
+      const settings = { realm, authmethods: ["cryptosign"], authextra: { pubkey }, onchallenge };
+      const { details } = await join("clank", settings);
+      return [details.authid, details.authrole, details.authmethod];
+    },
+    [REALM, pubkey, privateKey.export({ format: "jwk" })],
+  );
+  assert.deepEqual(told, ["ann", "clerk", "cryptosign"]);
 });
 
 test("clients on a page prove who they are, by ticket, WAMP-CRA and cookie", async (t) => {
