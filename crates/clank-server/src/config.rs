@@ -20,7 +20,7 @@ mod value;
 mod wamp2;
 
 pub use api::{ApiListen, ApiSettings, OptionalPath, Token, Tokens};
-pub use credentials::{SecretSource, Stored};
+pub use credentials::{PublicKeys, SecretSource, Stored};
 pub use journal::{Directory, Durability, JournalSettings, OnFull};
 pub use load::{Config, Flag, Input, Source, load, read};
 pub use problem::{Place, Problem, Severity};

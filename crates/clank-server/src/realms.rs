@@ -67,7 +67,7 @@ fn principal(user: &UserSettings, methods: &[Method], decoy: &Decoy) -> Result<P
         authroles: user.roles.iter().map(|role| role.as_str().into()).collect(),
         ticket: user.ticket_sha256.0.clone().or_else(|| known(Method::Ticket).map(Ticket::plain)),
         cra: user.wampcra.0.clone().or_else(|| known(Method::Cra).cloned().map(CraSecret::plain)),
-        keys: user.public_keys.clone(),
+        keys: user.public_keys.0.clone(),
         scram: user.wamp_scram.0.clone().or(specified),
         scram_autobahn: user.scram.0.clone().or(autobahn),
         ..Principal::new(authid, "")

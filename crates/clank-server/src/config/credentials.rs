@@ -7,7 +7,7 @@ use clank::wamp2::{CraSecret, Kdf, PublicKey, Salting, ScramSecret, Secret, Tick
 use toml::de::{DeTable, DeValue};
 
 use super::problem::nearest;
-use super::value::{Invalid, Raw, Value, Word, quote, words};
+use super::value::{Invalid, Raw, Value, quote};
 
 /// What is printed for a secret.
 const HIDDEN: &str = "***";
@@ -199,19 +199,26 @@ impl Value for Stored<ScramSecret> {
     }
 }
 
-impl Word for PublicKey {
-    const SYNTAX: &'static str = "a public key of Ed25519, in 64 hexadecimal digits";
+/// Public keys.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PublicKeys(pub Vec<PublicKey>);
 
-    fn read(text: &str) -> Option<Self> {
-        Self::from_hex(text).ok()
+impl Value for PublicKeys {
+    fn syntax() -> String {
+        "list, each a public key of Ed25519 in 64 hexadecimal digits".to_owned()
     }
 
-    fn text(&self) -> std::borrow::Cow<'_, str> {
-        self.to_hex().into()
+    /// What is wrong is told without what was written: it may be a private key.
+    fn parse(raw: Raw<'_>) -> Result<Self, Invalid> {
+        let wrong = "a key is not a public key of Ed25519 in 64 hexadecimal digits";
+        raw.items(|text| PublicKey::from_hex(text).map_err(|_| Invalid::new(wrong))).map(Self)
+    }
+
+    fn to_toml(&self) -> String {
+        let keys: Vec<_> = self.0.iter().map(|key| quote(&key.to_hex())).collect();
+        format!("[{}]", keys.join(", "))
     }
 }
-
-words!(PublicKey);
 
 /// How often a hash may be applied.
 const COST: RangeInclusive<u32> = 1..=10_000_000;

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use clank::wamp2::{CraSecret, Disclose, Effect, Match, Method, PublicKey, ScramSecret, Ticket};
+use clank::wamp2::{CraSecret, Disclose, Effect, Match, Method, ScramSecret, Ticket};
 use clank_core::limits::{MINUTE, Period, SECOND};
 
-use super::credentials::{SecretSource, Stored};
+use super::credentials::{PublicKeys, SecretSource, Stored};
 use super::problem::{Place, nearest};
 use super::sinks::Text;
 use super::table::{Setting, table};
@@ -81,7 +81,7 @@ pub struct UserSettings {
     /// What is kept of its password for SCRAM.
     pub wamp_scram: Stored<ScramSecret>,
     /// Its keys for cryptosign.
-    pub public_keys: Vec<PublicKey>,
+    pub public_keys: PublicKeys,
 }
 
 /// `[[realms.NAME.rules]]`
@@ -127,7 +127,7 @@ impl Default for UserSettings {
             wampcra: Stored::default(),
             scram: Stored::default(),
             wamp_scram: Stored::default(),
-            public_keys: Vec::new(),
+            public_keys: PublicKeys::default(),
         }
     }
 }
