@@ -7,7 +7,6 @@ import { once } from "node:events";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import autobahn from "autobahn";
-import nacl from "tweetnacl";
 import { application, REALM, SECRETS, startRealm } from "../support/realm.mjs";
 
 const DENIED = "wamp.error.not_authorized";
@@ -16,8 +15,8 @@ const folder = fileURLToPath(new URL("../autobahn2/", import.meta.url));
 const hex = (bytes) => Buffer.from(bytes).toString("hex");
 
 const SEED = createHash("sha256").update("ann's key").digest();
-const KEY = nacl.sign.keyPair.fromSeed(new Uint8Array(SEED));
-const STRANGER = nacl.sign.keyPair.fromSeed(new Uint8Array(32));
+const KEY = autobahn.nacl.sign.keyPair.fromSeed(new Uint8Array(SEED));
+const STRANGER = autobahn.nacl.sign.keyPair.fromSeed(new Uint8Array(32));
 
 /** The realm of the guide, in which ann has a key that the test knows. */
 function start(t, { change = (text) => text, ...more } = {}) {
