@@ -13,10 +13,10 @@ const FLAGS = [
 ];
 
 /** A browser with a profile of its own, for the test `t`. `CHROMIUM` names another program. */
-export async function launch(t) {
+export async function launch(t, options = {}) {
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: FLAGS });
   t.after(() => browser.close());
-  return browser.newContext();
+  return browser.newContext(options);
 }
 
 /** A tab with the chat page. */

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config, Flag, Problem, reference};
-use crate::{operate, remote};
+use crate::{operate, remote, secret};
 
 /// A real-time application server: WebSockets, WAMP, and lifecycle events.
 #[derive(Debug, Parser)]
@@ -25,6 +25,8 @@ enum Command {
     Check(File),
     /// Print the configuration in effect, with where each value comes from.
     Config(Options),
+    /// Print the settings that keep a user's secret, which is read from standard input.
+    Secret(secret::Arguments),
     /// Publish an event on a topic of a running server.
     Publish(remote::Publish),
     /// Call a procedure of a running server.
@@ -107,6 +109,7 @@ pub fn run() -> ExitCode {
         Command::Server(options) => crate::serve::run(options),
         Command::Check(file) => check(file.config.as_deref()),
         Command::Config(options) => print_config(options),
+        Command::Secret(arguments) => arguments.run(),
         Command::Publish(publish) => publish.run(),
         Command::Call(call) => call.run(),
         Command::Connections(connections) => connections.run(),
@@ -165,7 +168,7 @@ fn renew_reference(docs: &Path) -> ExitCode {
 }
 
 /// Writes to standard output. A reader that has gone away has read enough.
-fn print(text: &str) -> ExitCode {
+pub(crate) fn print(text: &str) -> ExitCode {
     let mut stdout = std::io::stdout();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => ExitCode::FAILURE,

@@ -6,9 +6,11 @@
 //! from it.
 
 mod api;
+mod credentials;
 mod journal;
 mod load;
 mod problem;
+mod realms;
 pub mod reference;
 mod settings;
 mod sinks;
@@ -18,9 +20,14 @@ mod value;
 mod wamp2;
 
 pub use api::{ApiListen, ApiSettings, OptionalPath, Token, Tokens};
+pub use credentials::{PublicKeys, SecretSource, Stored};
 pub use journal::{Directory, Durability, JournalSettings, OnFull};
 pub use load::{Config, Flag, Input, Source, load, read};
 pub use problem::{Place, Problem, Severity};
+pub use realms::{
+    Action, Given, MethodName, REALM_SETTINGS, RULE_SETTINGS, RealmSettings, RuleSettings, USER_SETTINGS,
+    UserSettings,
+};
 pub use settings::{
     ConsoleFormat, DeflateSettings, EventSettings, HeaderName, Host, LogFormat, LogLevel, LogSettings,
     OnConnectTimeout, Origin, ServerSettings, Settings, UrlPath, Wamp1Settings, Workers,

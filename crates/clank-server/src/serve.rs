@@ -17,6 +17,7 @@ use crate::console;
 use crate::events::Events;
 use crate::logging;
 use crate::output::Output;
+use crate::realms;
 use crate::symfony::{self, Symfony};
 use crate::webhook::connecting::Connecting;
 
@@ -137,10 +138,7 @@ fn raise_descriptor_limit() {
 fn build(settings: &Settings, stdout: &Arc<Output>, events: Option<&Events>) -> clank::Result<Builder> {
     let Settings { server, limits, deflate, .. } = settings;
     let console = settings.events;
-    let realms = settings.wamp2.realms.iter();
-    let builder = realms.fold(Clank::builder(), |builder, realm| builder.realm(realm.as_str()));
-    let builder = builder
-        .home_realm(settings.wamp2.realm.as_str())
+    let builder = realms::add_to(Clank::builder(), settings)?
         .limits(*limits)
         .wamp1(settings.wamp1_options())
         .deflate(deflate.enabled)

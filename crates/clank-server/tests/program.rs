@@ -1,7 +1,7 @@
 //! The program's commands, run as programs.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -126,6 +126,63 @@ fn config_with_an_error_prints_none() {
         "",
         "--events: error: events.console: \"xml\" is not \"text\", \"json\" or \"off\"\n",
     );
+}
+
+const REALM: &str = "[realms.realm1]\nmethods = [\"ticket\", \"anonymous\"]\n[[realms.realm1.users]]\nauthid = \"joe\"\nsecret = ";
+
+#[test]
+fn a_secret_is_never_printed_and_what_is_printed_is_none() {
+    let directory = Directory::with_file("config-secret", &format!("{REALM}\"s3cret\"\n"));
+    let output = clank(&directory.0, &["config"]).output().unwrap();
+    let printed = text(&output.stdout);
+    assert!(
+        printed.contains("secret = \"***\"  # clank.toml:5:10\n") && !printed.contains("s3cret"),
+        "{printed}"
+    );
+    std::fs::write(directory.0.join("clank.toml"), printed).unwrap();
+    let output = clank(&directory.0, &["check"]).output().unwrap();
+    assert!(text(&output.stderr).contains("error: realms.realm1.users.secret: *** is"), "{output:?}");
+}
+
+#[test]
+fn a_secret_that_can_not_be_had_keeps_the_server_from_starting() {
+    for (source, words) in [
+        ("{ env = \"JOE\" }", "the environment has no JOE"),
+        ("{ env = \"EMPTY\" }", "EMPTY is empty"),
+        ("{ file = \"joe\" }", "can't read joe: No such file or directory (os error 2)"),
+    ] {
+        let directory = Directory::with_file("secret-missing", &format!("{REALM}{source}\n"));
+        // Another machine may have it.
+        let checked = clank(&directory.0, &["check"]).output().unwrap();
+        assert_output(&checked, 0, "clank.toml: no errors\n", "");
+        let output = clank(&directory.0, &["server", "--port", "0"]).env("EMPTY", "").output().unwrap();
+        let expected = format!("error: realm realm1: user joe: secret: {words}\n");
+        assert_output(&output, 1, "Starting Clank\n", &expected);
+    }
+}
+
+#[test]
+fn secret_prints_what_is_kept_of_one() {
+    let directory = Directory::new("secret");
+    let run = |secret: &'static str| {
+        let mut child = clank(&directory.0, &["secret"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(secret.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    };
+    let (first, second) = (run("s3cret\n"), run("s3cret"));
+    let names: Vec<_> = text(&first.stdout).lines().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(names, ["ticket_sha256", "wampcra", "scram", "wamp_scram"]);
+    assert!(!text(&first.stdout).contains("s3cret"));
+    // A ticket has no salt, the others have a new one each time.
+    let same =
+        text(&first.stdout).lines().zip(text(&second.stdout).lines()).filter(|(one, other)| one == other);
+    assert_eq!(same.count(), 1);
+    assert_output(&run("\n"), 1, "", "error: standard input has no secret\n");
 }
 
 #[test]

@@ -6,10 +6,18 @@ export declare class CallError extends Error {
     readonly uri: string;
     readonly desc: string;
     readonly details?: any;
+    /** By WAMP v2: all arguments of the error, the description among them. */
+    readonly args?: any[] | undefined;
+    /** By WAMP v2: the keyword arguments of the error. */
+    readonly kwargs?: Record<string, any> | undefined;
     readonly name = "CallError";
     /** What `details` was called by autobahn.js. */
     readonly detail: any;
-    constructor(uri: string, desc: string, details?: any);
+    constructor(uri: string, desc: string, details?: any, 
+    /** By WAMP v2: all arguments of the error, the description among them. */
+    args?: any[] | undefined, 
+    /** By WAMP v2: the keyword arguments of the error. */
+    kwargs?: Record<string, any> | undefined);
 }
 /** The socket is down, or the connection was lost before the reply came. */
 export declare const NOT_CONNECTED = "clank.error.not_connected";

@@ -17,6 +17,8 @@ export interface WebSocketLike {
 export type WebSocketConstructor = new (uri: string, protocols: string[]) => WebSocketLike;
 /** Settings of a connection. All are optional; times are in milliseconds. */
 export interface Config {
+    /** The version of WAMP: `wamp` is version 1, `wamp.2.json` version 2. Default: `wamp`. */
+    protocol?: "wamp" | "wamp.2.json";
     /** Connect again when the connection is lost or can't be made. Default: true. */
     reconnect?: boolean;
     /** Upper bound of the wait before the first retry; it doubles with each one that fails. Default: 1,000. */

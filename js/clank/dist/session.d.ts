@@ -8,7 +8,13 @@ export interface Link {
     readonly buffered: number;
     /** Throws a `CallError` if the socket is down. */
     send(message: readonly unknown[]): void;
+    /** Sends also where there is no session. */
+    say(message: readonly unknown[]): void;
     close(code?: number, reason?: string): void;
+    /** Closes the socket, for the reason that `uri` names. */
+    refuse(code: number, reason: string, final: boolean, uri?: string): void;
+    /** The server is about to close the socket, for that reason. */
+    farewell(reason: string, uri: string): void;
 }
 /**
  * A WAMP v1 session: what `socket/connect` hands to the application, with the methods of

@@ -19,6 +19,6 @@ export declare class Subscriptions {
     remove(topic: string, handler?: EventHandler): boolean;
     clear(): void;
     /** Runs the connect handlers, and lets what they subscribe replace what they did before. */
-    renew(runConnectHandlers: () => void): void;
+    renew(runConnectHandlers: () => unknown): void;
     deliver(topic: string, event: unknown, report: ErrorReporter): void;
 }

@@ -11,6 +11,10 @@ export class CallError extends Error {
     readonly uri: string,
     readonly desc: string,
     readonly details?: any,
+    /** By WAMP v2: all arguments of the error, the description among them. */
+    readonly args?: any[],
+    /** By WAMP v2: the keyword arguments of the error. */
+    readonly kwargs?: Record<string, any>,
   ) {
     super(desc);
     this.detail = details;

@@ -20,6 +20,8 @@ export type WebSocketConstructor = new (uri: string, protocols: string[]) => Web
 
 /** Settings of a connection. All are optional; times are in milliseconds. */
 export interface Config {
+  /** The version of WAMP: `wamp` is version 1, `wamp.2.json` version 2. Default: `wamp`. */
+  protocol?: "wamp" | "wamp.2.json";
   /** Connect again when the connection is lost or can't be made. Default: true. */
   reconnect?: boolean;
   /** Upper bound of the wait before the first retry; it doubles with each one that fails. Default: 1,000. */
@@ -65,7 +67,8 @@ const NUMBERS = {
 
 /** Fills in the defaults, and throws a `TypeError` for what can't be meant. */
 export function settle(config: Config): Settings {
-  const settings = {
+  const settings: Settings = {
+    protocol: "wamp",
     reconnect: true,
     resubscribe: true,
     WebSocket: globalThis.WebSocket as WebSocketConstructor,
@@ -81,6 +84,9 @@ export function settle(config: Config): Settings {
     if (typeof value !== "number" || !(value >= 0)) {
       throw new TypeError(`${name} must be a number, zero or more, not ${String(value)}`);
     }
+  }
+  if (!["wamp", "wamp.2.json"].includes(settings.protocol)) {
+    throw new TypeError(`protocol is wamp or wamp.2.json, not ${String(settings.protocol)}`);
   }
   settings.maxRetryDelay = Math.min(settings.maxRetryDelay, LONGEST_TIMER);
   settings.connectTimeout = Math.min(settings.connectTimeout, LONGEST_TIMER);

@@ -4,9 +4,10 @@ type Handler = (this: any, payload: any) => unknown;
 
 /**
  * Calls one handler of the application. What it throws, or its promise rejects with, is reported
- * and goes no further: the handlers after it and the connection know nothing of it.
+ * and goes no further: the handlers after it and the connection know nothing of it. What is returned
+ * is a promise, if the handler's result is one, and never rejected.
  */
-export function guarded(report: ErrorReporter, run: () => unknown): void {
+export function guarded(report: ErrorReporter, run: () => unknown): unknown {
   const safely = (error: unknown) => {
     try {
       report(error);
@@ -16,10 +17,11 @@ export function guarded(report: ErrorReporter, run: () => unknown): void {
   };
   try {
     const result = run() as PromiseLike<unknown> | undefined;
-    if (typeof result?.then === "function") result.then(undefined, safely);
+    if (typeof result?.then === "function") return result.then(undefined, safely);
   } catch (error) {
     safely(error);
   }
+  return undefined;
 }
 
 /** Handlers by event name. An event raised by a handler is delivered after the one it heard. */
@@ -45,15 +47,18 @@ export class Emitter {
     this.#handlers.set(event, handlers);
   }
 
-  emit(event: string, payload: unknown): void {
-    this.#waiting.push(() => {
-      for (const handler of this.#handlers.get(event) ?? []) {
-        guarded(this.report, () => handler.call(this.owner, payload));
-      }
+  /** The promise is fulfilled when all handlers are done, with their promises too. */
+  emit(event: string, payload: unknown): Promise<unknown> {
+    const done = new Promise((resolve) => {
+      this.#waiting.push(() => {
+        const run = (handler: Handler) => guarded(this.report, () => handler.call(this.owner, payload));
+        resolve(Promise.all((this.#handlers.get(event) ?? []).map(run)));
+      });
     });
-    if (this.#busy) return;
+    if (this.#busy) return done;
     this.#busy = true;
     for (let next; (next = this.#waiting.shift()); ) next();
     this.#busy = false;
+    return done;
   }
 }

@@ -1,6 +1,6 @@
 import { Call, CallError, Calls, CONNECTION_LOST, OVERLOADED } from "./calls.js";
 import type { Settings } from "./config.js";
-import { type ServerMessage, Type } from "./messages.js";
+import { parse, Type } from "./messages.js";
 import { type EventHandler, Subscriptions } from "./subscriptions.js";
 
 /** What a session needs of the socket below it. */
@@ -11,7 +11,13 @@ export interface Link {
   readonly buffered: number;
   /** Throws a `CallError` if the socket is down. */
   send(message: readonly unknown[]): void;
+  /** Sends also where there is no session. */
+  say(message: readonly unknown[]): void;
   close(code?: number, reason?: string): void;
+  /** Closes the socket, for the reason that `uri` names. */
+  refuse(code: number, reason: string, final: boolean, uri?: string): void;
+  /** The server is about to close the socket, for that reason. */
+  farewell(reason: string, uri: string): void;
 }
 
 /**
@@ -21,6 +27,8 @@ export interface Link {
  */
 export class Session {
   #id = "";
+  /** @internal */
+  readonly subprotocol = "wamp";
   readonly #calls = new Calls();
   readonly #prefixes = new Map<string, string>();
   readonly #subscriptions = new Subscriptions();
@@ -138,11 +146,22 @@ export class Session {
   }
 
   /**
+   * The socket is open: it is for the server to speak.
+   * @internal
+   */
+  open(): void {}
+
+  /**
+   * The application closes: the close frame says it all.
+   * @internal
+   */
+  leave(_message: string): void {}
+
+  /**
    * A new connection was welcomed: restores what the last one had, then runs the connect handlers.
    * @internal
    */
-  resume(id: string, runConnectHandlers: () => void): void {
-    this.#id = id;
+  resume(runConnectHandlers: () => unknown): void {
     for (const [prefix, uri] of this.#prefixes) this.#link.send([Type.Prefix, prefix, uri]);
     for (const topic of this.#subscriptions.topics()) this.#link.send([Type.Subscribe, topic]);
     this.#subscriptions.renew(runConnectHandlers);
@@ -160,9 +179,17 @@ export class Session {
     }
   }
 
-  /** @internal */
-  receive(message: ServerMessage): void {
+  /**
+   * Hears the server. Returns whether it was the WELCOME.
+   * @internal
+   */
+  receive(data: unknown, welcomed: boolean): boolean {
+    const message = parse(data);
+    if (welcomed === (message.type === Type.Welcome)) throw new Error("a message out of turn");
     switch (message.type) {
+      case Type.Welcome:
+        this.#id = message.sessionId;
+        return true;
       case Type.CallResult:
         this.#calls.take(message.id)?.resolve(message.result);
         break;
@@ -173,6 +200,7 @@ export class Session {
         this.#subscriptions.deliver(message.topic, message.event, this.#settings.onerror);
         break;
     }
+    return false;
   }
 
   #checkRoom(): void {

@@ -1,13 +1,14 @@
 import { Call, CallError, NOT_CONNECTED } from "./calls.js";
-import { absolute, backoff, type Config, settle, type Settings, type WebSocketLike } from "./config.js";
+import { absolute, backoff, settle, type Config, type Settings, type WebSocketLike } from "./config.js";
 import { Emitter } from "./emitter.js";
-import { parse, type ServerMessage, Type } from "./messages.js";
 import { type Link, Session } from "./session.js";
+import type { Config2 } from "./options2.js";
+import { Session2 } from "./session2.js";
 import type { EventHandler } from "./subscriptions.js";
 
 /** How a connection ended. */
 export interface Disconnect {
-  /** A close code of RFC 6455, section 7.4, or one of this client's own: 4002, 4008. */
+  /** A close code of RFC 6455, section 7.4, or one of this client's own: 4002, 4003, 4008. */
   code: number;
   /** The reason in words: the server's, or else what the code means. */
   reason: string;
@@ -19,12 +20,14 @@ export interface Disconnect {
   attempt: number;
   /** Milliseconds until that retry; 0 if none follows. */
   delay: number;
+  /** By WAMP v2: the URI by which the server gave the reason, in ABORT or GOODBYE. */
+  uri?: string;
 }
 
 /** What can be listened to. */
-export interface Events {
+export interface Events<S = Session> {
   /** The session is there, with its prefixes and subscriptions restored. */
-  "socket/connect": Session;
+  "socket/connect": S;
   /** The connection was lost, could not be made at first, or is given up. */
   "socket/disconnect": Disconnect;
   /** A retry has been set, after a loss or after a retry that failed. */
@@ -33,7 +36,7 @@ export interface Events {
 
 /** A WebSocket's ready state in which it takes messages. */
 const OPEN = 1;
-/** Closed by this client: what came was not WAMP v1. (Browsers may not send 1002 themselves.) */
+/** Closed by this client: what came was not WAMP. (Browsers may not send 1002 themselves.) */
 const NOT_WAMP = 4002;
 /** Closed by this client: there was no WELCOME within `connectTimeout`. */
 const TOO_SLOW = 4008;
@@ -64,35 +67,37 @@ const WORDS: Record<number, string> = {
  * A connection to a server, as `Clank.connect` returns it: it lasts, over losses and reconnects,
  * until the application closes it or the client gives up.
  */
-export class ClankSocket {
+export class ClankSocket<S extends Session | Session2 = Session> {
   readonly #uri: string;
   readonly #settings: Settings;
   readonly #emitter: Emitter;
-  readonly #session: Session;
+  readonly #session: S;
   #socket: WebSocketLike | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #upSince: number | undefined;
   #retries = 0;
   #announced = false;
   #over = false;
+  #farewell: { reason?: string; uri?: string } = {};
 
   /** @internal */
-  constructor(uri: string, config: Config = {}) {
+  constructor(uri: string, config: Config | Config2 = {}) {
     this.#uri = absolute(uri);
     this.#settings = settle(config);
     this.#emitter = new Emitter(this, this.#settings.onerror);
-    this.#session = new Session(this.#link(), this.#settings);
+    const [link, settings] = [this.#link(), this.#settings];
+    this.#session = (config.protocol === "wamp.2.json" ? new Session2(link, settings, config as Config2) : new Session(link, settings)) as S;
     this.#open();
   }
 
   /** Calls `handler` on each event of that name. Handlers are called in the order they came. */
-  on<K extends keyof Events>(event: K, handler: (this: ClankSocket, payload: Events[K]) => unknown): this {
+  on<K extends keyof Events>(event: K, handler: (this: this, payload: Events<S>[K]) => unknown): this {
     this.#emitter.on(event, handler);
     return this;
   }
 
   /** Ends what `on` began, for one handler or, without it, for all of the event. */
-  off<K extends keyof Events>(event: K, handler?: (this: ClankSocket, payload: Events[K]) => unknown): this {
+  off<K extends keyof Events>(event: K, handler?: (this: this, payload: Events<S>[K]) => unknown): this {
     this.#emitter.off(event, handler);
     return this;
   }
@@ -103,7 +108,7 @@ export class ClankSocket {
   }
 
   /** The session while connected, otherwise null. */
-  get session(): Session | null {
+  get session(): S | null {
     return this.isConnected() ? this.#session : null;
   }
 
@@ -113,28 +118,30 @@ export class ClankSocket {
    */
   close(code = 1000, reason = "closed by the application"): void {
     if (this.#over) return;
+    // Another code says by itself why.
+    if (code === 1000 && this.isConnected()) this.#session.leave(reason);
     // Throws for a code that may not be sent, before anything has changed.
     this.#socket?.close(code, reason);
     this.#down({ code, reason, wasClean: true }, true);
   }
 
   /** As `session.call`, with the one argument that GosWebSocketBundle's client passes. */
-  rpcCall<T = any>(uri: string, data: unknown = {}): Call<T> {
+  rpcCall<T = any>(this: ClankSocket, uri: string, data: unknown = {}): Call<T> {
     return this.#session.call<T>(uri, data);
   }
 
   /** As `session.publish`. */
-  publishToTopic(uri: string, data: unknown = {}, exclude?: boolean | string[], eligible?: string[]): void {
+  publishToTopic(this: ClankSocket, uri: string, data: unknown = {}, exclude?: boolean | string[], eligible?: string[]): void {
     this.#session.publish(uri, data, exclude, eligible);
   }
 
   /** As `session.subscribe`. */
-  subscribeToChannel<E = any>(uri: string, handler: EventHandler<E>): void {
+  subscribeToChannel<E = any>(this: ClankSocket, uri: string, handler: EventHandler<E>): void {
     this.#session.subscribe(uri, handler);
   }
 
   /** As `session.unsubscribe`. */
-  unsubscribeFromChannel(uri: string, handler?: EventHandler): void {
+  unsubscribeFromChannel(this: ClankSocket, uri: string, handler?: EventHandler): void {
     this.#session.unsubscribe(uri, handler);
   }
 
@@ -149,48 +156,59 @@ export class ClankSocket {
         return socket.#socket?.bufferedAmount ?? 0;
       },
       send: (message) => this.#send(message),
+      say: (message) => this.#socket?.send(JSON.stringify(message)),
       close: (code, reason) => this.close(code, reason),
+      refuse: (code, reason, final, uri) => this.#refuse(code, reason, final, uri),
+      farewell: (reason, uri) => {
+        this.#farewell = { reason, uri };
+        this.#watch();
+      },
     };
   }
 
   #open(): void {
-    const socket = new this.#settings.WebSocket(this.#uri, ["wamp"]);
+    const { subprotocol } = this.#session;
+    const socket = new this.#settings.WebSocket(this.#uri, [subprotocol]);
     this.#socket = socket;
-    const { connectTimeout } = this.#settings;
-    this.#timer = setTimeout(
-      () => this.#refuse(TOO_SLOW, `the server did not answer within ${connectTimeout} ms`),
-      connectTimeout,
-    );
+    this.#watch();
     socket.onopen = () => {
-      if (socket.protocol !== "wamp") this.#refuse(NOT_WAMP, "the server did not choose subprotocol wamp", true);
+      if (socket.protocol === subprotocol) this.#session.open();
+      else this.#refuse(NOT_WAMP, `the server did not choose subprotocol ${subprotocol}`, true);
     };
     socket.onmessage = ({ data }) => this.#receive(data);
     socket.onclose = ({ code, reason, wasClean }) => {
       const unreachable = code === 1006 && this.#upSince === undefined && "the server could not be reached";
-      this.#down({ code, reason: reason || unreachable || WORDS[code] || `code ${code}`, wasClean }, FINAL.includes(code));
+      const words = reason || unreachable || WORDS[code] || `code ${code}`;
+      this.#down({ code, reason: words, wasClean, ...this.#farewell }, FINAL.includes(code));
     };
     // A close event follows, and says more. Without a handler the `ws` package would throw.
     socket.onerror = () => {};
   }
 
-  #receive(data: unknown): void {
-    const welcomed = this.#upSince !== undefined;
-    let message: ServerMessage;
-    try {
-      message = parse(data);
-      if (welcomed === (message.type === Type.Welcome)) throw new Error("a message out of turn");
-    } catch (error) {
-      // Before the WELCOME this is no WAMP server; later it is one with a fault, which may pass.
-      return this.#refuse(NOT_WAMP, `the server sent ${(error as Error).message}`, !welcomed);
-    }
-    if (message.type === Type.Welcome) this.#up(message.sessionId);
-    else this.#session.receive(message);
+  /** The server has to speak, or to close, before long. */
+  #watch(): void {
+    const { connectTimeout } = this.#settings;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(
+      () => this.#refuse(TOO_SLOW, `the server did not answer within ${connectTimeout} ms`),
+      connectTimeout,
+    );
   }
 
-  #up(sessionId: string): void {
+  #receive(data: unknown): void {
+    const welcomed = this.#upSince !== undefined;
+    try {
+      if (this.#session.receive(data, welcomed)) this.#up();
+    } catch (error) {
+      // Before the WELCOME this is no WAMP server; later it is one with a fault, which may pass.
+      this.#refuse(NOT_WAMP, `the server sent ${(error as Error).message}`, !welcomed);
+    }
+  }
+
+  #up(): void {
     clearTimeout(this.#timer);
     this.#upSince = Date.now();
-    this.#session.resume(sessionId, () => this.#emitter.emit("socket/connect", this.#session));
+    this.#session.resume(() => this.#emitter.emit("socket/connect", this.#session));
   }
 
   #send(message: readonly unknown[]): void {
@@ -200,19 +218,20 @@ export class ClankSocket {
     this.#socket.send(JSON.stringify(message));
   }
 
-  #refuse(code: number, reason: string, final = false): void {
+  #refuse(code: number, reason: string, final = false, uri?: string): void {
     // A close frame has room for 123 bytes of reason.
     this.#socket?.close(code, reason.slice(0, 40));
-    this.#down({ code, reason, wasClean: false }, final);
+    this.#down({ code, reason, wasClean: false, ...(uri && { uri }) }, final);
   }
 
   /** The one way down, whoever closed. The socket is let go at once, for its own close may take long. */
-  #down(end: Pick<Disconnect, "code" | "reason" | "wasClean">, final: boolean): void {
+  #down(end: Omit<Disconnect, "willReconnect" | "attempt" | "delay">, final: boolean): void {
     const { maxRetries, reconnect, stableAfter } = this.#settings;
     this.#cancel();
     const socket = this.#socket;
     if (socket) socket.onopen = socket.onmessage = socket.onclose = null;
     this.#socket = undefined;
+    this.#farewell = {};
 
     const upFor = this.#upSince === undefined ? undefined : Date.now() - this.#upSince;
     this.#upSince = undefined;

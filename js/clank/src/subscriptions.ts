@@ -47,7 +47,7 @@ export class Subscriptions {
   }
 
   /** Runs the connect handlers, and lets what they subscribe replace what they did before. */
-  renew(runConnectHandlers: () => void): void {
+  renew(runConnectHandlers: () => unknown): void {
     this.#runs += 1;
     this.#running = true;
     runConnectHandlers();

@@ -122,3 +122,19 @@ export function event(client, name) {
     });
   });
 }
+
+/** A server of WAMP v2, and a client whose HELLO it has heard. */
+export async function greeted(t, config = {}, peer = undefined) {
+  peer ??= await Peer.start(t, { handleProtocols: () => "wamp.2.json" });
+  const client = peer.connect({ protocol: "wamp.2.json", ...config });
+  const connection = await peer.accept();
+  return { peer, client, connection, hello: await connection.next() };
+}
+
+/** The same, welcomed. */
+export async function session2(t, config) {
+  const greeting = await greeted(t, config);
+  const connected = event(greeting.client, "socket/connect");
+  greeting.connection.send([2, 7, { authid: "joe", authrole: "user" }]);
+  return { ...greeting, session: await connected };
+}

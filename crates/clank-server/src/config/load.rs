@@ -1,5 +1,6 @@
 //! Putting a configuration together from where it comes from.
 
+pub(super) mod realms;
 mod sinks;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,8 @@ use super::value::{Invalid, Raw};
 const DEFAULT_FILE: &str = "clank.toml";
 /// The section that has a section for each sink.
 const SINKS: &str = "sinks";
+/// The section that has a section for each realm that something is said of.
+const REALMS: &str = "realms";
 /// The section that puts a journal there, whatever it says.
 const JOURNAL: &str = "journal";
 /// The variables that are ours but no settings.
@@ -197,6 +200,7 @@ impl Loader {
         let is_known = SECTIONS.iter().any(|section| section.name == name);
         match value.get_ref() {
             DeValue::Table(table) if name == SINKS => self.sinks(file, table),
+            DeValue::Table(table) if name == REALMS => self.realms(file, table),
             DeValue::Table(table) if is_known => {
                 self.settings.has_journal |= name == JOURNAL;
                 for (key, value) in table {
@@ -204,7 +208,7 @@ impl Loader {
                 }
             }
             DeValue::Table(_) => {
-                let near = nearest(name, SECTIONS.iter().map(|section| section.name).chain([SINKS]));
+                let near = nearest(name, SECTIONS.iter().map(|section| section.name).chain([SINKS, REALMS]));
                 let message = format!("there is no section `{}`", name.escape_debug());
                 self.error(place, None, &message, near.map(|near| format!("`{near}`")));
             }
@@ -237,7 +241,10 @@ impl Loader {
         let place = Place::Environment(name.to_owned());
         if let Some(index) = SETTINGS.iter().position(|setting| setting.environment() == name) {
             self.set(index, Raw::Text(value), |_| place.clone());
-        } else if !OTHER_VARIABLES.contains(&name) && !self.sink_variable(name, value) {
+        } else if !OTHER_VARIABLES.contains(&name)
+            && !self.sink_variable(name, value)
+            && !self.is_secret_variable(name)
+        {
             // Not an error: a cluster that runs a service named `clank` sets such variables by itself.
             let variables: Vec<_> = SETTINGS.iter().map(Setting::environment).collect();
             let near = nearest(name, variables.iter().map(String::as_str));
@@ -280,6 +287,7 @@ impl Loader {
         self.check_symfony();
         self.check_api();
         self.check_sinks();
+        self.check_realms();
         let is_given = |(setting, source): (&Setting, &Source)| {
             setting.section() == JOURNAL && matches!(source, Source::Given(_))
         };

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use clank_core::cause::{Cause, ErrorKind};
 
+use super::load::realms::realm_key;
 use super::load::{Config, Source};
+use super::realms::{Given, REALM_SETTINGS, RULE_SETTINGS, USER_SETTINGS};
 use super::settings::Settings;
 use super::sinks::{SINK_SETTINGS, SinkSettings};
 use super::table::{SECTIONS, SETTINGS, Section, Setting};
@@ -31,6 +33,7 @@ pub fn configuration() -> String {
         page.push_str(&section_table(section));
     }
     page.push_str(&sinks_table());
+    page.push_str(&realms_tables());
     page
 }
 
@@ -56,6 +59,48 @@ fn sinks_table() -> String {
             text,
             "| `{name}`<br>`CLANK_SINKS_NAME_{variable}` | {syntax} | {default} | {sentence} |"
         );
+    }
+    text
+}
+
+const REALMS: &str = "
+## [realms.NAME]
+
+Who may join one of the realms that `[wamp2]` names, and do what there; see [WAMP v2](wamp2.md#who-may-do-what). A name with dots stands in quotes: `[realms.\"com.example.app\"]`. Here, variables give secrets alone.
+
+";
+
+const USERS: &str = "
+## [[realms.NAME.users]]
+
+A user, of any number.
+
+";
+
+const RULES: &str = "
+## [[realms.NAME.rules]]
+
+What some clients may do, or may not. There may be any number of rules; their order means nothing.
+
+";
+
+fn realms_tables() -> String {
+    let (realm, user) = (rows(REALM_SETTINGS, &[]), rows(USER_SETTINGS, &["authid"]));
+    let rule = rows(RULE_SETTINGS, &["uri", "effect"]);
+    [REALMS, &realm, USERS, &user, RULES, &rule].concat()
+}
+
+/// The table of settings that no variables give. Of those `needed` the default is none.
+fn rows<S: Default>(settings: &[Setting<S>], needed: &[&str]) -> String {
+    let mut text = "| setting | value | default | what it does |\n|---|---|---|---|\n".to_owned();
+    let defaults = S::default();
+    for setting in settings {
+        let default = match needed.contains(&setting.key) {
+            true => "–".to_owned(),
+            false => format!("`{}`", setting.show(&defaults)),
+        };
+        let (key, syntax, sentence) = (setting.key, setting.syntax(), setting.sentence);
+        _ = writeln!(text, "| `{key}` | {syntax} | {default} | {sentence} |");
     }
     text
 }
@@ -142,6 +187,34 @@ pub fn effective(config: &Config) -> String {
                 let _ =
                     writeln!(text, "{} = {}  # {}", setting.key, setting.show(sink), source.escape_debug());
             }
+        }
+    }
+    for (name, realm) in &config.settings.realms {
+        let key = realm_key(name);
+        _ = write!(text, "\n[{key}]\n{}", given(realm, REALM_SETTINGS));
+        for user in &realm.settings.users {
+            _ = write!(text, "\n[[{key}.users]]\n{}", given(user, USER_SETTINGS));
+        }
+        for rule in &realm.settings.rules {
+            _ = write!(text, "\n[[{key}.rules]]\n{}", given(rule, RULE_SETTINGS));
+        }
+    }
+    text
+}
+
+/// What was given of a section, and where.
+fn given<S: Default>(given: &Given<S>, settings: &[Setting<S>]) -> String {
+    let mut text = String::new();
+    for setting in settings {
+        if let Some(place) = given.place_of(setting.key) {
+            let place = place.to_string();
+            _ = writeln!(
+                text,
+                "{} = {}  # {}",
+                setting.key,
+                setting.show(&given.settings),
+                place.escape_debug()
+            );
         }
     }
     text

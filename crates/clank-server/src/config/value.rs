@@ -230,10 +230,18 @@ pub trait Word: Sized {
 
     /// The text that [`read`](Self::read) reads.
     fn text(&self) -> Cow<'_, str>;
+
+    /// What was probably meant by a text that it doesn't read.
+    fn nearest(_: &str) -> Option<&'static str> {
+        None
+    }
 }
 
 fn word<W: Word>(text: &str) -> Result<W, Invalid> {
-    W::read(text).ok_or_else(|| Invalid::new(format!("{text:?} is not {}", W::SYNTAX)))
+    W::read(text).ok_or_else(|| Invalid {
+        nearest: W::nearest(text),
+        ..Invalid::new(format!("{text:?} is not {}", W::SYNTAX))
+    })
 }
 
 /// Lets a [`Word`] be the type of a setting.

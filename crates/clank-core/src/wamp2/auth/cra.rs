@@ -76,6 +76,11 @@ impl CraSecret {
         CraSecret { key: encoded, salting: Some(salting) }
     }
 
+    /// What challenges are signed with.
+    pub const fn key(&self) -> &Secret {
+        &self.key
+    }
+
     /// How the key was derived, if it was.
     pub const fn salting(&self) -> Option<&Salting> {
         self.salting.as_ref()

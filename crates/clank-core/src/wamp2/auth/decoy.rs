@@ -69,6 +69,21 @@ impl Decoy {
         self
     }
 
+    /// The salt for SCRAM that a user of that name seems to have. Whoever knows a user's password
+    /// derives its keys with this one: it is the same after a restart, and before there was such a
+    /// user.
+    ///
+    /// ```
+    /// use clank_core::wamp2::auth::{Decoy, Secret};
+    ///
+    /// let decoy = Decoy::new(Secret::from("random bytes"));
+    /// assert_eq!(decoy.scram_salt("joe").len(), 16);
+    /// assert_ne!(decoy.scram_salt("joe"), decoy.scram_salt("ann"));
+    /// ```
+    pub fn scram_salt(&self, authid: &str) -> Vec<u8> {
+        self.long("salt of scram", authid, self.salt_bytes)
+    }
+
     pub(super) fn ticket(&self, authid: &str) -> Ticket {
         Ticket::decoy(self.bytes("ticket", authid))
     }
@@ -86,7 +101,7 @@ impl Decoy {
     }
 
     pub(super) fn scram(&self, authid: &str) -> ScramSecret {
-        let salt = self.long("salt of scram", authid, self.salt_bytes);
+        let salt = self.scram_salt(authid);
         let (stored, server) = (self.bytes("stored key", authid), self.bytes("server key", authid));
         ScramSecret::new(&salt, self.kdf, stored, server)
     }

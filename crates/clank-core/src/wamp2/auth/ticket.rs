@@ -33,6 +33,11 @@ impl Ticket {
         Secret::key_from_text(hash).map(Ticket)
     }
 
+    /// The 32 bytes of its SHA-256.
+    pub const fn sha256(&self) -> &Secret {
+        &self.0
+    }
+
     /// A ticket that nobody has.
     pub(super) fn decoy(bytes: [u8; 32]) -> Self {
         Ticket(Secret::from(bytes))
