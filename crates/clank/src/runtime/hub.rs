@@ -7,6 +7,12 @@
 //!
 //! This file is a hot path: publishing takes two locks, allocates nothing and copies no event.
 
+mod cell;
+mod held;
+
+pub(crate) use cell::{Cell, Walk};
+pub(crate) use held::{Held, NotSubscribed};
+
 use std::collections::{BinaryHeap, HashMap};
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -14,6 +20,8 @@ use std::sync::Arc;
 use clank_core::pattern::Trie;
 use clank_core::subscription::{Audience, Deliver};
 use clank_wire::wamp2::{Match, Pattern, Rules};
+
+use cell::State;
 
 use super::members::Members;
 use super::room::shrink_map;
@@ -37,53 +45,6 @@ pub(crate) trait Outlet<M>: Deliver<Arc<M>> {
     fn begin(&mut self, subscription: u64, to_pattern: bool) {
         _ = (subscription, to_pattern);
     }
-}
-
-/// A member's subscriptions.
-#[derive(Debug)]
-pub(crate) struct Held<M: Member> {
-    /// The connection is closing: a subscribe that races the close fails.
-    closed: bool,
-    topics: Vec<Arc<Cell<M>>>,
-}
-
-impl<M: Member> Default for Held<M> {
-    fn default() -> Self {
-        Self { closed: false, topics: Vec::new() }
-    }
-}
-
-/// Why a subscription was not made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NotSubscribed {
-    #[error("the connection is closing")]
-    Closing,
-    #[error("the connection has as many subscriptions as one may have ({0})")]
-    TooMany(usize),
-    #[error("the client has not asked for it")]
-    Unasked,
-}
-
-/// One topic that has, or just had, subscribers.
-pub(crate) struct Cell<M: Member> {
-    pub uri: Arc<str>,
-    /// The number of the subscription, which nothing else in the hub ever has.
-    pub id: u64,
-    /// How the URIs of topics are compared with its own.
-    matching: Match,
-    state: Mutex<State<M>>,
-}
-
-impl<M: Member> std::fmt::Debug for Cell<M> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Cell").field("uri", &self.uri).finish_non_exhaustive()
-    }
-}
-
-struct State<M: Member> {
-    members: Members<M>,
-    /// The last member left and the shard has forgotten this cell: look the topic up again.
-    forgotten: bool,
 }
 
 type Shard<M> = Mutex<HashMap<Arc<str>, Arc<Cell<M>>>>;
@@ -250,7 +211,7 @@ impl<M: Member> Hub<M> {
             state.members.publish_part(0, audience, out);
             state.members.begin_walk();
             drop(state);
-            walks.push(Walk { cell, next: 1 });
+            walks.push(Walk::behind_first(cell));
         }
         walks
     }
@@ -377,66 +338,5 @@ impl<M: Member> Hub<M> {
             patterns.remove(&pattern);
             self.pattern_count.store(patterns.count(), Ordering::Release);
         }
-    }
-}
-
-impl<M: Member> Cell<M> {
-    /// Whether it is a subscription to a pattern of topics.
-    pub(crate) fn is_pattern(&self) -> bool {
-        self.matching != Match::Exact
-    }
-
-    fn begin(&self, out: &mut impl Outlet<M>) {
-        out.begin(self.id, self.is_pattern());
-    }
-}
-
-/// The way of one publication through a topic's parts.
-pub(crate) struct Walk<M: Member> {
-    cell: Arc<Cell<M>>,
-    next: usize,
-}
-
-impl<M: Member> Walk<M> {
-    /// Hands what is published to those in the next part. `false`: it was the last.
-    pub(crate) fn go_on(&mut self, audience: &Audience, out: &mut impl Outlet<M>) -> bool {
-        self.cell.begin(out);
-        let part = self.next;
-        self.next += 1;
-        lock(&self.cell.state).members.publish_part(part, audience, out)
-    }
-}
-
-impl<M: Member> Drop for Walk<M> {
-    fn drop(&mut self) {
-        lock(&self.cell.state).members.end_walk();
-    }
-}
-
-impl<M: Member> Held<M> {
-    fn add(&mut self, cell: &Arc<Cell<M>>, limit: usize) -> Result<(), NotSubscribed> {
-        if self.closed {
-            return Err(NotSubscribed::Closing);
-        }
-        if self.topics.len() >= limit {
-            return Err(NotSubscribed::TooMany(limit));
-        }
-        if self.topics.capacity() == 0 {
-            // Most connections have one or two subscriptions: not the four that a vector begins with.
-            self.topics.reserve_exact(1);
-        }
-        self.topics.push(Arc::clone(cell));
-        Ok(())
-    }
-
-    fn remove(&mut self, cell: &Arc<Cell<M>>) {
-        if let Some(at) = self.topics.iter().position(|held| Arc::ptr_eq(held, cell)) {
-            self.topics.swap_remove(at);
-        }
-    }
-
-    fn close(&mut self) -> Vec<Arc<Cell<M>>> {
-        self.closed = true;
-        std::mem::take(&mut self.topics)
     }
 }
