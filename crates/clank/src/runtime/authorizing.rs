@@ -64,6 +64,13 @@ impl Conn {
         self.decide(action, uri, Match::Exact, cx).is_none_or(Decision::is_allowed)
     }
 
+    /// Whether a rule says so, and not only that nothing is said against it.
+    pub(super) fn may_by_rule(&self, action: Action, uri: &str, cx: &Cx) -> bool {
+        let uri = Uri::parse(uri, usize::MAX).ok();
+        let decision = uri.and_then(|uri| self.decide(action, &uri, Match::Exact, cx));
+        decision.is_some_and(|decision| decision.is_allowed() && decision.rule.is_some())
+    }
+
     /// `None`: there are no rules.
     fn decide(&self, action: Action, uri: &Uri<'_>, matching: Match, cx: &Cx) -> Option<Decision> {
         let authorizer = self.peer.realm.authorizer.as_ref()?;

@@ -1,5 +1,6 @@
 //! A client calls: a procedure of the server's own, or one that another client offers.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -18,7 +19,9 @@ use super::cx::Cx;
 use super::dealer::{Caller, Unreachable};
 use super::engine::Engine;
 use super::job::{Done, Failed, Outcome, Started, Ticket, Who, contain};
+use super::meta::Procedure;
 use super::peer::Peer;
+use super::program::payload_of;
 use super::reply::{Answer2, invoke};
 use super::turn::frame_for;
 use super::wamp2::errors;
@@ -34,6 +37,12 @@ impl Conn {
         if !self.may(Action::Call, request.procedure.uri(), cx) {
             let error = RpcError::verbatim(reason::NOT_AUTHORIZED, "not allowed to call it", None);
             return self.answer_call(request, call, error, cx);
+        }
+        if let Some(procedure) = Procedure::find(uri) {
+            let caller = Caller::Wamp1 { peer: Arc::clone(&self.peer), id: request.id.as_ref().into() };
+            // They have been read before: they are JSON.
+            let params = payload_of(&call.params).unwrap_or(Payload::EMPTY);
+            return self.call_meta((procedure, uri), caller, params, cx);
         }
         let found = cx.engine.application.procedure(uri);
         if found.is_none() && self.peer.realm.dealer.has(uri) {
@@ -83,7 +92,10 @@ impl Conn {
         }
         self.timeouts.retain(|(_, known)| *known != request);
         let uri = procedure.as_str();
-        if let Some(found) = cx.engine.application.procedure(uri) {
+        if let Some(procedure) = Procedure::find(uri) {
+            let caller = Caller::Wamp2 { peer: Arc::clone(&self.peer), request, progress: false };
+            self.call_meta((procedure, uri), caller, payload, cx);
+        } else if let Some(found) = cx.engine.application.procedure(uri) {
             if self.has_too_many_calls(cx) {
                 let why = "too many calls in flight";
                 return self.send_error(MessageType::Call, request, errors::LIMIT_EXCEEDED, why, cx);
@@ -136,7 +148,7 @@ impl Conn {
         Ok(())
     }
 
-    fn has_too_many_calls(&self, cx: &Cx) -> bool {
+    pub(super) fn has_too_many_calls(&self, cx: &Cx) -> bool {
         let limit = cx.engine.limits().calls_in_flight.count();
         // Who has only ever called the server has nothing in the dealer's tables.
         let others = if self.deals { self.peer.realm.dealer.calls_of(&self.peer) } else { 0 };
@@ -145,14 +157,25 @@ impl Conn {
 
     /// Runs a procedure of the server's own.
     fn run(&mut self, (procedure, inline): (Found, bool), answer: Answer, request: Option<Id>, cx: &mut Cx) {
-        let number = self.ticket();
-        let ticket = Ticket::new(&cx.mailbox, self.peer.token, number);
-        let runtime = cx.engine.threads.handle();
         let call = answer.call.clone();
         let job = async move {
             let reply = contain(move || procedure.call(call)).await;
             answer.done(reply.map_err(Failed::Panicked))
         };
+        self.start_call(inline, job, request, cx);
+    }
+
+    /// Starts what comes to the answer of a call.
+    pub(super) fn start_call(
+        &mut self,
+        inline: bool,
+        job: impl Future<Output = Done> + Send + 'static,
+        request: Option<Id>,
+        cx: &mut Cx,
+    ) {
+        let number = self.ticket();
+        let ticket = Ticket::new(&cx.mailbox, self.peer.token, number);
+        let runtime = cx.engine.threads.handle();
         match Engine::inline(&mut cx.turn, || {
             ticket.run(&runtime, inline, job, Done::Told(Err(Failed::Dropped)))
         }) {

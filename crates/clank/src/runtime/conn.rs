@@ -185,7 +185,7 @@ impl Conn {
             let push = self.peer.push(welcome, message, OnOverflow::Disconnect);
             cx.turn.note(&self.peer, push);
         }
-        cx.engine.register(&self.peer);
+        cx.engine.register(&self.peer, &mut cx.turn);
         self.schedule(cx.now + cx.keepalive_interval(), cx);
         let told = Told::new(connected, Some(self.connection()));
         if !self.recorded && cx.engine.journal.is_some() {

@@ -9,13 +9,15 @@
 
 mod cell;
 mod held;
+mod lookup;
 
-pub(crate) use cell::{Cell, Walk};
+pub(crate) use cell::{Cell, Joined, Left, OWN, Walk};
 pub(crate) use held::{Held, NotSubscribed};
 
 use std::collections::{BinaryHeap, HashMap};
 use std::hash::BuildHasher;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use clank_core::pattern::Trie;
 use clank_core::subscription::{Audience, Deliver};
@@ -29,6 +31,8 @@ use super::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use super::sync::{Mutex, RandomState, lock};
 
 const SHARDS: usize = 64;
+/// Places where subscriptions are found: the shards, and the patterns.
+const PLACES: u64 = SHARDS as u64 + 1;
 
 /// Who can subscribe: a connection.
 pub(crate) trait Member: Sized {
@@ -59,6 +63,8 @@ pub(crate) struct Hub<M: Member> {
     patterns: Mutex<Trie<Arc<Cell<M>>>>,
     /// How many those are: where there are none, publishing takes no lock for them.
     pattern_count: AtomicUsize,
+    /// How many subscriptions there are whose members hear meta events.
+    watches: AtomicUsize,
 }
 
 impl<M: Member> Hub<M> {
@@ -69,13 +75,14 @@ impl<M: Member> Hub<M> {
             count: AtomicU64::new(0),
             patterns: Mutex::default(),
             pattern_count: AtomicUsize::new(0),
+            watches: AtomicUsize::new(0),
         }
     }
 
     /// Subscribes `member`; `false` if it was subscribed before. `limit` bounds its subscriptions.
     #[cfg(all(test, feature = "shuttle"))]
     pub(crate) fn subscribe(&self, uri: &str, member: &Arc<M>, limit: usize) -> Result<bool, NotSubscribed> {
-        self.subscribe_with(uri, member, limit, |_| ())
+        Ok(self.subscribe_with(uri, member, limit, |_| ())?.is_new)
     }
 
     /// The same. `subscribed` is called with the subscription's number before anything is published to the
@@ -86,7 +93,7 @@ impl<M: Member> Hub<M> {
         member: &Arc<M>,
         limit: usize,
         subscribed: impl FnOnce(u64),
-    ) -> Result<bool, NotSubscribed> {
+    ) -> Result<Joined<M>, NotSubscribed> {
         self.add(|| self.find_or_insert(uri), member, limit, subscribed)
     }
 
@@ -97,7 +104,7 @@ impl<M: Member> Hub<M> {
         member: &Arc<M>,
         limit: usize,
         subscribed: impl FnOnce(u64),
-    ) -> Result<bool, NotSubscribed> {
+    ) -> Result<Joined<M>, NotSubscribed> {
         self.add(|| self.find_or_insert_pattern(pattern), member, limit, subscribed)
     }
 
@@ -107,7 +114,7 @@ impl<M: Member> Hub<M> {
         member: &Arc<M>,
         limit: usize,
         subscribed: impl FnOnce(u64),
-    ) -> Result<bool, NotSubscribed> {
+    ) -> Result<Joined<M>, NotSubscribed> {
         loop {
             let cell = find();
             let mut state = lock(&cell.state);
@@ -116,13 +123,16 @@ impl<M: Member> Hub<M> {
             }
             if state.members.has(member.id()) {
                 subscribed(cell.id);
-                return Ok(false);
+                drop(state);
+                return Ok(Joined { cell, is_new: false, is_first: false });
             }
             match lock(member.held()).add(&cell, limit) {
                 Ok(()) => {
                     subscribed(cell.id);
+                    let is_first = state.members.is_empty() && !cell.pinned;
                     state.members.add(Arc::clone(member));
-                    return Ok(true);
+                    drop(state);
+                    return Ok(Joined { cell, is_new: true, is_first });
                 }
                 Err(not_subscribed) => {
                     drop(state);
@@ -133,9 +143,9 @@ impl<M: Member> Hub<M> {
         }
     }
 
-    /// Unsubscribes `member`; `false` if it was not subscribed.
-    pub(crate) fn unsubscribe(&self, uri: &str, member: &M) -> bool {
-        self.find(uri).is_some_and(|cell| self.remove(&cell, member, || ()))
+    /// Unsubscribes `member`; `None` if it was not subscribed.
+    pub(crate) fn unsubscribe(&self, uri: &str, member: &M) -> Option<Left<M>> {
+        self.remove(self.find(uri)?, member, || ())
     }
 
     /// Ends the subscription of that number and returns it; `None` if `member` has no such
@@ -145,22 +155,22 @@ impl<M: Member> Hub<M> {
         subscription: u64,
         member: &M,
         unsubscribed: impl FnOnce(),
-    ) -> Option<Arc<Cell<M>>> {
+    ) -> Option<Left<M>> {
         let cell = lock(member.held()).topics.iter().find(|cell| cell.id == subscription).cloned()?;
-        self.remove(&cell, member, unsubscribed).then_some(cell)
+        self.remove(cell, member, unsubscribed)
     }
 
-    fn remove(&self, cell: &Arc<Cell<M>>, member: &M, removed: impl FnOnce()) -> bool {
+    fn remove(&self, cell: Arc<Cell<M>>, member: &M, removed: impl FnOnce()) -> Option<Left<M>> {
         {
             let mut state = lock(&cell.state);
             if !state.members.remove(member.id()) {
-                return false;
+                return None;
             }
             removed();
-            lock(member.held()).remove(cell);
+            lock(member.held()).remove(&cell);
         }
-        self.forget_if_empty(cell);
-        true
+        let is_last = self.forget_if_empty(&cell);
+        Some(Left { cell, is_last })
     }
 
     /// The number of the subscription to `uri`, if `member` has it.
@@ -174,14 +184,14 @@ impl<M: Member> Hub<M> {
 
     /// Ends all subscriptions of a member that closes, and lets it have no more. Returns the
     /// topics of those that no [`unsubscribe`](Self::unsubscribe) has ended at the same time.
-    pub(crate) fn leave(&self, member: &M) -> Vec<Arc<Cell<M>>> {
-        let mut topics = lock(member.held()).close();
-        topics.retain(|cell| {
+    pub(crate) fn leave(&self, member: &M) -> Vec<Left<M>> {
+        let topics = lock(member.held()).close();
+        let leave = |cell: Arc<Cell<M>>| {
             let left = lock(&cell.state).members.remove(member.id());
-            self.forget_if_empty(cell);
-            left
-        });
-        topics
+            let is_last = self.forget_if_empty(&cell);
+            left.then_some(Left { cell, is_last })
+        };
+        topics.into_iter().filter_map(leave).collect()
     }
 
     /// Hands what is published on `uri` to each member of the audience; returns how many.
@@ -242,8 +252,11 @@ impl<M: Member> Hub<M> {
         let mut first = BinaryHeap::new();
         for shard in &self.shards {
             let shard = lock(shard);
-            for uri in shard.keys().filter(|uri| uri.starts_with(prefix) && &***uri > after) {
-                first.push(Arc::clone(uri));
+            for cell in shard.values().filter(|cell| cell.uri.starts_with(prefix) && &*cell.uri > after) {
+                if !cell.is_used() {
+                    continue;
+                }
+                first.push(Arc::clone(&cell.uri));
                 if first.len() > count {
                     first.pop();
                 }
@@ -262,14 +275,23 @@ impl<M: Member> Hub<M> {
 
     /// How many topics have subscribers.
     pub(crate) fn topics(&self) -> usize {
-        let patterns = lock(&self.patterns).count();
-        self.shards.iter().map(|shard| lock(shard).len()).sum::<usize>() + patterns
+        let patterns = lock(&self.patterns).values().filter(|cell| cell.is_used()).count();
+        let used = |shard: &Shard<M>| lock(shard).values().filter(|cell| cell.is_used()).count();
+        self.shards.iter().map(used).sum::<usize>() + patterns
+    }
+
+    /// Whether anybody hears meta events.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.watches.load(Ordering::Relaxed) > 0
+    }
+
+    fn place(&self, uri: &str) -> usize {
+        self.hasher.hash_one(uri) as usize % self.shards.len()
     }
 
     fn shard(&self, uri: &str) -> &Shard<M> {
-        let hash = self.hasher.hash_one(uri) as usize;
         // The remainder is below the number of shards.
-        &self.shards[hash % self.shards.len()]
+        &self.shards[self.place(uri)]
     }
 
     fn find(&self, uri: &str) -> Option<Arc<Cell<M>>> {
@@ -281,7 +303,7 @@ impl<M: Member> Hub<M> {
         if let Some(cell) = shard.get(uri) {
             return Arc::clone(cell);
         }
-        let cell = self.new_cell(uri, Match::Exact);
+        let cell = self.new_cell(uri, Match::Exact, false);
         shard.insert(Arc::clone(&cell.uri), Arc::clone(&cell));
         cell
     }
@@ -291,16 +313,30 @@ impl<M: Member> Hub<M> {
         if let Some(cell) = patterns.value(pattern) {
             return Arc::clone(cell);
         }
-        let cell = self.new_cell(pattern.as_str(), pattern.matching());
+        let cell = self.new_cell(pattern.as_str(), pattern.matching(), false);
         patterns.insert(pattern, Arc::clone(&cell));
         self.pattern_count.store(patterns.count(), Ordering::Release);
         cell
     }
 
-    fn new_cell(&self, uri: &str, matching: Match) -> Arc<Cell<M>> {
+    /// Its number says where it is found.
+    fn new_cell(&self, uri: &str, matching: Match, pinned: bool) -> Arc<Cell<M>> {
         let state = Mutex::new(State { members: Members::new(), forgotten: false });
-        let id = self.count.fetch_add(1, Ordering::Relaxed) + 1;
-        Arc::new(Cell { uri: uri.into(), id, matching, state })
+        let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        let place = if matching == Match::Exact { self.place(uri) } else { SHARDS };
+        let id = number * PLACES + place as u64;
+        let created = SystemTime::now().into();
+        let cell = Arc::new(Cell { uri: uri.into(), id, matching, created, pinned, state });
+        if cell.is_watch() {
+            self.watches.fetch_add(1, Ordering::Relaxed);
+        }
+        cell
+    }
+
+    fn forget(&self, cell: &Cell<M>) {
+        if cell.is_watch() {
+            self.watches.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     /// The subscriptions to patterns that `uri` matches.
@@ -312,9 +348,10 @@ impl<M: Member> Hub<M> {
         patterns.matches(uri).cloned().collect()
     }
 
-    fn forget_if_empty(&self, cell: &Arc<Cell<M>>) {
-        if !lock(&cell.state).members.is_empty() {
-            return;
+    /// `true`: it has just come to its end.
+    fn forget_if_empty(&self, cell: &Arc<Cell<M>>) -> bool {
+        if cell.pinned || !lock(&cell.state).members.is_empty() {
+            return false;
         }
         if cell.is_pattern() {
             return self.forget_pattern_if_empty(cell);
@@ -325,18 +362,24 @@ impl<M: Member> Hub<M> {
             state.forgotten = true;
             shard.remove(&cell.uri);
             shrink_map(&mut shard);
+            self.forget(cell);
+            return true;
         }
+        false
     }
 
-    fn forget_pattern_if_empty(&self, cell: &Arc<Cell<M>>) {
+    fn forget_pattern_if_empty(&self, cell: &Arc<Cell<M>>) -> bool {
         // It was a pattern when it was subscribed to, by rules that are as strict as these or more.
-        let Ok(pattern) = Pattern::parse(&*cell.uri, cell.matching, Rules::Loose) else { return };
+        let Ok(pattern) = Pattern::parse(&*cell.uri, cell.matching, Rules::Loose) else { return false };
         let mut patterns = lock(&self.patterns);
         let mut state = lock(&cell.state);
         if state.members.is_empty() && !state.forgotten {
             state.forgotten = true;
             patterns.remove(&pattern);
             self.pattern_count.store(patterns.count(), Ordering::Release);
+            self.forget(cell);
+            return true;
         }
+        false
     }
 }

@@ -46,6 +46,7 @@ mod joining;
 mod lane;
 mod mailbox;
 mod members;
+mod meta;
 #[cfg(all(test, feature = "shuttle"))]
 mod model;
 mod notices;

@@ -7,8 +7,10 @@ use clank_wire::wamp2::{Match, MessageType, Pattern, Rules, Subscribed, reason};
 use super::conn::Conn;
 use super::cx::Cx;
 use super::hub::NotSubscribed;
+use super::meta::To;
 use super::outbound::OnOverflow;
 use super::reply::frame;
+use super::turn::Turn;
 use super::wamp2::errors;
 use crate::config::Application;
 
@@ -22,15 +24,14 @@ impl Conn {
             let why = format!("{topic} might match topics that may not be subscribed to unasked");
             return self.send_error(MessageType::Subscribe, request, reason::NOT_AUTHORIZED, &why, cx);
         }
-        let limit = cx.engine.limits().subscriptions.count();
-        let (peer, turn) = (&self.peer, &mut cx.turn);
-        let announce = |subscription| {
+        let peer = &self.peer;
+        let announce = |subscription, turn: &mut Turn| {
             let subscription = clank_wire::wamp2::Id::new(subscription);
             let subscribed = Subscribed { request, subscription: subscription.unwrap_or(request) };
             let (frame, message) = frame(peer, |serializer, out| subscribed.encode(serializer, out));
             turn.note(peer, peer.push(frame, message, OnOverflow::Disconnect));
         };
-        match peer.realm.hub.subscribe_to_pattern(&pattern, peer, limit, announce) {
+        match peer.realm.subscribe(To::Pattern(&pattern), peer, &mut cx.turn, announce) {
             Ok(_) | Err(NotSubscribed::Closing) => {}
             Err(why) => {
                 let why = why.to_string();

@@ -9,6 +9,8 @@ use super::auth::Authentication;
 use super::dealer::Dealer;
 use super::hub::Hub;
 use super::peer::Peer;
+use super::sync::Mutex;
+use super::sync::atomic::AtomicUsize;
 use crate::wamp2;
 
 /// A space of topics and procedures.
@@ -20,6 +22,10 @@ pub(crate) struct Realm {
     pub authentication: Authentication,
     /// What they may do; `None`: everything.
     pub authorizer: Option<Authorizer>,
+    /// How many sessions it has.
+    pub sessions: AtomicUsize,
+    /// Keeps meta events in the order of what they tell of.
+    pub meta: Mutex<()>,
 }
 
 /// All realms of a server.
@@ -38,6 +44,8 @@ impl Realm {
             dealer: Dealer::default(),
             authentication: Authentication::new(settings.auth.as_ref()),
             authorizer: settings.authorizer.clone(),
+            sessions: AtomicUsize::new(0),
+            meta: Mutex::default(),
         })
     }
 }

@@ -137,7 +137,7 @@ impl Conn {
     }
 
     fn unsubscribe(&mut self, topic: &Uri<'_>, cx: &mut Cx) {
-        if self.peer.realm.hub.unsubscribe(topic.as_str(), &self.peer) {
+        if self.peer.realm.unsubscribe(topic.as_str(), &self.peer, &mut cx.turn) {
             self.has_left_topic(topic, cx);
         }
     }

@@ -19,6 +19,7 @@ use super::conn::{Conn, IDENT, Protocol};
 use super::cx::Cx;
 use super::form;
 use super::hub::{Member, NotSubscribed};
+use super::meta::To;
 use super::outbound::OnOverflow;
 use super::peer::Peer;
 use super::turn::{Said, new_publication};
@@ -39,7 +40,9 @@ const ROLES: [(&str, &[&str]); 2] = [
             "pattern_based_subscription",
             "publisher_exclusion",
             "publisher_identification",
+            "session_meta_api",
             "subscriber_blackwhite_listing",
+            "subscription_meta_api",
         ],
     ),
     (
@@ -50,6 +53,8 @@ const ROLES: [(&str, &[&str]); 2] = [
             "call_timeout",
             "pattern_based_registration",
             "progressive_call_results",
+            "registration_meta_api",
+            "session_meta_api",
             "shared_registration",
         ],
     ),
@@ -179,10 +184,10 @@ impl Conn {
         cx: &mut Cx,
     ) -> Result<bool, NotSubscribed> {
         let (Some(request), Protocol::Wamp2(session)) = (request, &self.protocol) else {
-            return cx.engine.subscribe(topic, &self.peer);
+            return cx.engine.subscribe(topic, &self.peer, &mut cx.turn);
         };
-        let (codec, peer, turn) = (session.codec(), &self.peer, &mut cx.turn);
-        cx.engine.subscribe_with(topic, peer, |subscription| {
+        let (codec, peer) = (session.codec(), &self.peer);
+        peer.realm.subscribe(To::Topic(topic.as_str()), peer, &mut cx.turn, |subscription, turn| {
             let subscription = Id::new(subscription).unwrap_or(Id::MIN);
             let subscribed = Subscribed { request, subscription };
             let (frame, message) =
@@ -194,8 +199,8 @@ impl Conn {
     fn unsubscribe_from(&mut self, unsubscribe: Unsubscribe, cx: &mut Cx) {
         let Unsubscribe { request, subscription } = unsubscribe;
         let Protocol::Wamp2(session) = &self.protocol else { return };
-        let (codec, peer, turn) = (session.codec(), &self.peer, &mut cx.turn);
-        let left = peer.realm.hub.unsubscribe_from(subscription.get(), &**peer, || {
+        let (codec, peer) = (session.codec(), &self.peer);
+        let left = peer.realm.unsubscribe_from(subscription.get(), peer, &mut cx.turn, |turn| {
             let unsubscribed = Unsubscribed::Reply { request };
             let (frame, message) =
                 form::frame(codec, peer.window, |serializer, out| unsubscribed.encode(serializer, out));
@@ -230,13 +235,9 @@ impl Conn {
 
     /// Tells a client why its session ends, where that is not the client's own doing.
     pub(super) fn say_goodbye(&mut self, ending: &Ending, cx: &mut Cx) {
-        let uri = match ending.cause() {
-            Cause::ServerShutdown => reason::SYSTEM_SHUTDOWN,
-            Cause::ServerClosed => reason::KILLED,
-            _ => return,
-        };
-        let message = Some(ending.reason().to_owned().into());
-        self.send2(&RouterMessage::Goodbye(Goodbye { reason: uri.into(), message }), cx);
+        let Some((uri, message)) = ending.goodbye() else { return };
+        let (reason, message) = (uri.into(), message.map(Into::into));
+        self.send2(&RouterMessage::Goodbye(Goodbye { reason, message }), cx);
     }
 
     pub(super) fn on_fault(&mut self, fault: &Fault, cx: &mut Cx) {
@@ -319,7 +320,7 @@ pub(super) fn owned_passthru(passthru: &Passthru<'_>) -> Option<Box<Passthru<'st
 }
 
 /// As much of a reason as a close frame takes.
-fn close_reason(mut reason: String) -> String {
+pub(super) fn close_reason(mut reason: String) -> String {
     const MAX_BYTES: usize = 123;
     if reason.len() > MAX_BYTES {
         let mut end = MAX_BYTES - "…".len();

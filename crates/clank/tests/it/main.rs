@@ -24,4 +24,5 @@ mod wamp2_auth;
 mod wamp2_authorize;
 mod wamp2_calls;
 mod wamp2_messages;
+mod wamp2_meta;
 mod wamp2_patterns;

@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
+use clank_core::event::Timestamp;
+use clank_core::pattern::overlap;
 use clank_core::subscription::Audience;
-use clank_wire::wamp2::Match;
+use clank_wire::wamp2::{Match, Pattern, Rules};
 
 use super::super::members::Members;
 use super::super::sync::{Mutex, lock};
 use super::{Member, Outlet};
+
+/// What the topics begin with that are WAMP's own.
+pub(crate) const OWN: &str = "wamp.";
 
 /// One topic that has, or just had, subscribers.
 pub(crate) struct Cell<M: Member> {
@@ -15,7 +20,11 @@ pub(crate) struct Cell<M: Member> {
     /// The number of the subscription, which nothing else in the hub ever has.
     pub id: u64,
     /// How the URIs of topics are compared with its own.
-    pub(super) matching: Match,
+    pub matching: Match,
+    /// When it came to be.
+    pub created: Timestamp,
+    /// It is kept when it has no members.
+    pub(super) pinned: bool,
     pub(super) state: Mutex<State<M>>,
 }
 
@@ -31,10 +40,57 @@ pub(super) struct State<M: Member> {
     pub forgotten: bool,
 }
 
+/// A member of a subscription that it may have just become.
+#[derive(Debug)]
+pub(crate) struct Joined<M: Member> {
+    pub cell: Arc<Cell<M>>,
+    /// It was none before.
+    pub is_new: bool,
+    /// The subscription is new too.
+    pub is_first: bool,
+}
+
+/// A member of a subscription that it is no longer.
+#[derive(Debug)]
+pub(crate) struct Left<M: Member> {
+    pub cell: Arc<Cell<M>>,
+    /// The subscription has come to its end.
+    pub is_last: bool,
+}
+
 impl<M: Member> Cell<M> {
     /// Whether it is a subscription to a pattern of topics.
     pub(crate) fn is_pattern(&self) -> bool {
         self.matching != Match::Exact
+    }
+
+    /// How many members it has.
+    pub(crate) fn count(&self) -> usize {
+        lock(&self.state).members.count()
+    }
+
+    /// Its members, unless they are more than `limit`.
+    pub(crate) fn members(&self, limit: usize) -> Option<Vec<Arc<M>>> {
+        let state = lock(&self.state);
+        (state.members.count() <= limit).then(|| state.members.iter().map(Arc::clone).collect())
+    }
+
+    /// Whether it is there for subscribers, and not only to have a number.
+    pub(super) fn is_used(&self) -> bool {
+        !self.pinned || !lock(&self.state).members.is_empty()
+    }
+
+    /// Whether its members hear meta events.
+    pub(super) fn is_watch(&self) -> bool {
+        match self.matching {
+            Match::Exact => self.uri.starts_with(OWN),
+            matching => {
+                let own = Pattern::parse(OWN, Match::Prefix, Rules::Loose);
+                // It was a pattern when it was subscribed to.
+                let pattern = Pattern::parse(&*self.uri, matching, Rules::Loose);
+                own.is_ok_and(|own| pattern.is_ok_and(|pattern| overlap(&own, &pattern)))
+            }
+        }
     }
 
     pub(super) fn begin(&self, out: &mut impl Outlet<M>) {
