@@ -162,6 +162,15 @@ impl<'a> PublishOptions<'a> {
         Self::read(entries.map(|(name, value)| Attribute { message, name, value }))
     }
 
+    /// How many entries the longest of the lists has.
+    pub fn longest_list(&self) -> usize {
+        let ids = [&self.exclude, &self.eligible].map(|list| list.as_ref().map_or(0, IdList::count));
+        let texts =
+            [&self.exclude_authid, &self.exclude_authrole, &self.eligible_authid, &self.eligible_authrole];
+        let texts = texts.map(|list| list.as_ref().map_or(0, TextList::count));
+        ids.into_iter().chain(texts).max().unwrap_or_default()
+    }
+
     fn read(entries: impl Iterator<Item = Attribute<'a>>) -> Result<Self, Malformed> {
         let mut options = Self::default();
         for option in entries {

@@ -90,7 +90,9 @@ impl Conn {
         if self.calls.has(request) {
             return self.on_fault(&Fault::CallInFlight(request), cx);
         }
-        self.timeouts.retain(|(_, known)| *known != request);
+        if let Some(has) = self.rare.get() {
+            has.timeouts.retain(|(_, known)| *known != request);
+        }
         let uri = procedure.as_str();
         if let Some(procedure) = Procedure::find(uri) {
             let caller = Caller::Wamp2 { peer: Arc::clone(&self.peer), request, progress: false };
@@ -121,7 +123,7 @@ impl Conn {
         }
         if options.timeout > 0 {
             let at = cx.now.saturating_add(options.timeout);
-            self.timeouts.push((at, request));
+            self.rare.get_or_new().timeouts.push((at, request));
             self.schedule(at, cx);
         }
     }
@@ -210,18 +212,15 @@ impl Conn {
 
     /// Ends calls whose time is over. Returns when the next one's is.
     pub(super) fn check_timeouts(&mut self, cx: &mut Cx) -> u64 {
-        if self.timeouts.is_empty() {
-            return u64::MAX;
-        }
-        let due: Vec<Id> = self.timeouts.iter().filter(|(at, _)| *at <= cx.now).map(|(_, id)| *id).collect();
-        self.timeouts.retain(|(at, _)| *at > cx.now);
+        let Some(has) = self.rare.get() else { return u64::MAX };
+        let due: Vec<Id> = has.timeouts.iter().filter(|(at, _)| *at <= cx.now).map(|(_, id)| *id).collect();
+        has.timeouts.retain(|(at, _)| *at > cx.now);
+        let next = has.timeouts.iter().map(|(at, _)| *at).min().unwrap_or(u64::MAX);
+        self.rare.trim();
         for request in due {
             self.end_call(request, reason::TIMEOUT, "the call took longer than its time-out", cx);
         }
-        if self.timeouts.is_empty() {
-            self.timeouts = Vec::new();
-        }
-        self.timeouts.iter().map(|(at, _)| *at).min().unwrap_or(u64::MAX)
+        next
     }
 
     /// Tells listeners of a limit that a client of WAMP v2 has met, as they hear of it in WAMP v1.

@@ -151,7 +151,7 @@ impl Conn {
         self.leave_topics(cx);
         self.leave_dealer(cx);
         self.leave_realm(cx);
-        self.timeouts = Vec::new();
+        self.bequeath();
         self.lane.push(Work::Farewell);
         if self.calls.count() > 0 {
             self.schedule(calls_deadline, cx);
@@ -292,6 +292,7 @@ impl Conn {
         is_late
             && match work {
                 Work::Left(_) => true,
+                Work::Testament(testament) => self.waits_for_handler(testament, cx),
                 Work::Record(told) | Work::Tell { told, .. } => {
                     matches!(told.record.kind(), EventKind::Error | EventKind::Unsubscribed)
                 }

@@ -9,6 +9,7 @@ use clank_wire::wamp2::Id;
 use clank_wire::ws::CloseCode;
 use tokio::task::AbortHandle;
 
+use super::testament::Testament;
 use super::wamp2::Publishing;
 use crate::event::Told;
 use crate::topic::Event;
@@ -24,6 +25,8 @@ pub(crate) enum Work {
     Tell { told: Arc<Told>, listener: usize },
     /// Tell the topic's handler that the connection left it.
     Left(Uri<'static>),
+    /// Publish this, as the client wanted it to be at its end.
+    Testament(Box<Testament>),
     /// A message that came while application code was running.
     Text(Box<str>),
     /// The same, of bytes.
@@ -264,6 +267,7 @@ mod tests {
             Work::Hangup(_) => "hangup".into(),
             Work::Farewell => "farewell".into(),
             Work::Ended => "ended".into(),
+            Work::Testament(_) => "testament".into(),
         })
     }
 

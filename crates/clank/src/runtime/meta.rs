@@ -12,8 +12,9 @@ mod registrations;
 mod sessions;
 mod subscriptions;
 
+pub(super) use arguments::{Arguments, unfit_keyword};
 pub(crate) use changes::To;
-pub(crate) use procedure::{Procedure, Refused};
+pub(crate) use procedure::{Answered, Procedure, Refused};
 
 use clank_core::cause::Cause;
 use clank_core::event::SessionFacts;

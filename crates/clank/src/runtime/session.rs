@@ -17,7 +17,7 @@ use super::closing::Ending;
 use super::conn::{Conn, Protocol};
 use super::cx::Cx;
 use super::engine::Engine;
-use super::hub::{Member, NotSubscribed};
+use super::hub::{Member, NotSubscribed, OWN};
 use super::job::{Done, Failed, Outcome, Started, Ticket, Who, outcome, panic_message};
 use super::lane::{Job, Running, Work};
 use super::wamp2::{Publishing, errors};
@@ -45,7 +45,9 @@ impl Conn {
             Ok(Request::Prefix) => {}
             // WAMP v1 has no answer for who may not.
             Ok(Request::Subscribe { topic }) if !self.may(Authorized::Subscribe, &topic, cx) => {}
-            Ok(Request::Publish { topic, .. }) if !self.may(Authorized::Publish, &topic, cx) => {}
+            // What is WAMP's own is said by the server alone.
+            Ok(Request::Publish { topic, .. })
+                if topic.as_str().starts_with(OWN) || !self.may(Authorized::Publish, &topic, cx) => {}
             Ok(Request::Subscribe { topic }) => self.subscribe(topic, None, cx),
             Ok(Request::Unsubscribe { topic }) => self.unsubscribe(&topic, cx),
             Ok(Request::Publish { topic, payload, recipients }) => {
@@ -174,7 +176,7 @@ impl Conn {
         cx: &mut Cx,
     ) {
         match handler(&topic, cx) {
-            Some(entry) if entry.hooks.publish && entry.handler.sees_publications(topic.as_str()) => {
+            Some(entry) if entry.sees(&topic) => {
                 let (topic, event) = (topic.into_owned(), Event(payload.to_buf()));
                 let publication =
                     Publication { event: event.clone(), audience: crate::topic::Audience(audience.clone()) };
@@ -187,6 +189,11 @@ impl Conn {
                 self.publish_now(&topic, payload, (audience, publishing), cx);
             }
         }
+    }
+
+    /// Whether a handler sees what is published to the topic.
+    pub(super) fn is_seen(&self, topic: &Uri<'_>, cx: &Cx) -> bool {
+        handler(topic, cx).is_some_and(|entry| entry.sees(topic))
     }
 
     /// Publishes what no handler has to see any more. Where the subscribers are very many the
@@ -249,6 +256,7 @@ impl Conn {
                 Work::Record(told) => self.record(told, cx),
                 Work::Tell { told, listener } => self.tell_listener(told, listener, cx),
                 Work::Left(topic) => self.tell_left(&topic, cx),
+                Work::Testament(testament) => self.publish_testament(&testament, cx),
                 Work::Text(text) => self.on_text(&text, cx),
                 Work::Binary(bytes) => self.on_binary(&bytes, cx),
                 Work::Hangup(frame) => self.on_hangup(frame, cx),

@@ -56,6 +56,7 @@ const ROLES: [(&str, &[&str]); 2] = [
             "registration_meta_api",
             "session_meta_api",
             "shared_registration",
+            "testament_meta_api",
         ],
     ),
 ];
@@ -138,7 +139,7 @@ impl Conn {
         }
     }
 
-    fn on_publish(&mut self, publish: Publish<'_>, cx: &mut Cx) {
+    pub(super) fn on_publish(&mut self, publish: Publish<'_>, cx: &mut Cx) {
         let Publish { request, topic, options, payload } = publish;
         let mut audience = match options.exclude_me {
             true => Audience::everyone_but(self.peer.id()),

@@ -26,3 +26,4 @@ mod wamp2_calls;
 mod wamp2_messages;
 mod wamp2_meta;
 mod wamp2_patterns;
+mod wamp2_testaments;

@@ -33,6 +33,8 @@ pub(crate) enum Procedure {
     KillByAuthid,
     KillByAuthrole,
     KillAll,
+    AddTestament,
+    FlushTestaments,
     ListSubscriptions,
     LookupSubscription,
     MatchSubscriptions,
@@ -67,11 +69,11 @@ pub(super) struct Ask<'a> {
 }
 
 impl Refused {
-    pub(super) fn new(uri: &'static str, why: impl Into<String>) -> Self {
+    pub(in super::super) fn new(uri: &'static str, why: impl Into<String>) -> Self {
         Self { uri, why: why.into() }
     }
 
-    pub(super) fn invalid(why: impl Into<String>) -> Self {
+    pub(in super::super) fn invalid(why: impl Into<String>) -> Self {
         Self::new(reason::INVALID_ARGUMENT, why)
     }
 
@@ -103,6 +105,8 @@ impl Procedure {
             "session.kill_by_authid" => Self::KillByAuthid,
             "session.kill_by_authrole" => Self::KillByAuthrole,
             "session.kill_all" => Self::KillAll,
+            "session.add_testament" => Self::AddTestament,
+            "session.flush_testaments" => Self::FlushTestaments,
             "subscription.list" => Self::ListSubscriptions,
             "subscription.lookup" => Self::LookupSubscription,
             "subscription.match" => Self::MatchSubscriptions,
@@ -155,6 +159,10 @@ impl Procedure {
             Self::KillByAuthid => sessions::kill_by_authid(&ask),
             Self::KillByAuthrole => sessions::kill_by_authrole(&ask),
             Self::KillAll => sessions::kill_all(&ask),
+            // The program has no session that might end.
+            Self::AddTestament | Self::FlushTestaments => {
+                Err(Refused::new(reason::NO_SUCH_SESSION, "there is no session that might end"))
+            }
             Self::ListSubscriptions => subscriptions::list(&ask),
             Self::LookupSubscription => subscriptions::lookup(&ask),
             Self::MatchSubscriptions => subscriptions::matching(&ask),
@@ -195,6 +203,10 @@ impl Conn {
             Err(Refused::new(reason::NOT_AUTHORIZED, format!("no rule allows to call {uri}")))
         } else if self.has_too_many_calls(cx) {
             Err(Refused::new(errors::LIMIT_EXCEEDED, "too many calls in flight"))
+        } else if procedure == Procedure::AddTestament {
+            self.add_testament(Arguments(payload), cx)
+        } else if procedure == Procedure::FlushTestaments {
+            self.flush_testaments(Arguments(payload))
         } else if procedure.is_slow() {
             let (engine, peer, payload) = (Arc::clone(&cx.engine), Arc::clone(&self.peer), payload.to_buf());
             let request = caller.request();
