@@ -138,9 +138,9 @@ fn build(settings: &Settings, stdout: &Arc<Output>, events: Option<&Events>) -> 
     let Settings { server, limits, deflate, .. } = settings;
     let console = settings.events;
     let realms = settings.wamp2.realms.iter();
-    let builder = realms.fold(Clank::builder(), |builder, realm| builder.realm(realm.as_str()));
+    let builder = realms.fold(Clank::builder(), |builder, realm| builder.realm(settings.wamp2.realm(realm)));
     let builder = builder
-        .home_realm(settings.wamp2.realm.as_str())
+        .home_realm(settings.wamp2.realm(&settings.wamp2.realm))
         .limits(*limits)
         .wamp1(settings.wamp1_options())
         .deflate(deflate.enabled)

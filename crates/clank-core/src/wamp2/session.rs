@@ -92,8 +92,8 @@ impl Session {
         let wire::Subscribe { request, options, topic } = message;
         match self.uri(topic, options.matching) {
             Ok(topic) => {
-                let matching = options.matching;
-                Received::Request(Request::Subscribe(Subscribe { request, topic, matching }))
+                let wire::SubscribeOptions { matching, get_retained, .. } = options;
+                Received::Request(Request::Subscribe(Subscribe { request, topic, matching, get_retained }))
             }
             Err(why) => invalid(MessageType::Subscribe, request, why, false),
         }

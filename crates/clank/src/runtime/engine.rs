@@ -290,7 +290,12 @@ impl Engine {
         audience: &Audience,
         turn: &mut Turn,
     ) -> usize {
-        let mut event = Encoded::new(topic, payload, Said::default(), self.on_overflow());
+        let mut said = Said::default();
+        let listed = *audience != Audience::everyone();
+        if let Some(keep) = realm.keeping.wants(topic.as_str(), listed) {
+            realm.keeping.keep(*keep, topic, payload, &mut said, self.limits());
+        }
+        let mut event = Encoded::new(topic, payload, said, self.on_overflow());
         realm.hub.publish(topic.as_str(), audience, &mut Fanout { event: &mut event, turn })
     }
 
@@ -328,7 +333,7 @@ impl Engine {
         fanout.deliver(peer.id(), peer);
     }
 
-    fn on_overflow(&self) -> OnOverflow {
+    pub(super) fn on_overflow(&self) -> OnOverflow {
         match self.limits().slow_consumer {
             SlowConsumer::Disconnect => OnOverflow::Disconnect,
             SlowConsumer::DropEvents => OnOverflow::Drop,

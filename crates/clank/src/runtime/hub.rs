@@ -319,6 +319,18 @@ impl<M: Member> Hub<M> {
         cell
     }
 
+    /// Has a subscription to that, whether somebody subscribes or not: it has a number.
+    pub(crate) fn pin(&self, pattern: &Pattern<'_>) {
+        let cell = self.new_cell(pattern.as_str(), pattern.matching(), true);
+        if cell.is_pattern() {
+            let mut patterns = lock(&self.patterns);
+            patterns.insert(pattern, cell);
+            self.pattern_count.store(patterns.count(), Ordering::Release);
+        } else {
+            lock(self.shard(&cell.uri)).insert(Arc::clone(&cell.uri), cell);
+        }
+    }
+
     /// Its number says where it is found.
     fn new_cell(&self, uri: &str, matching: Match, pinned: bool) -> Arc<Cell<M>> {
         let state = Mutex::new(State { members: Members::new(), forgotten: false });

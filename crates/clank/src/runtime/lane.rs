@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use clank_core::subscription::Audience;
 use clank_core::topic::Uri;
-use clank_wire::wamp2::Id;
 use clank_wire::ws::CloseCode;
 use tokio::task::AbortHandle;
 
 use super::testament::Testament;
-use super::wamp2::Publishing;
+use super::wamp2::{Asked, Publishing};
 use crate::event::Told;
 use crate::topic::Event;
 
@@ -70,7 +69,7 @@ pub(crate) enum Job {
     /// A listener is being told; the next one has this number.
     Tell { told: Arc<Told>, next: usize },
     /// A handler decides on a subscription.
-    Permit { topic: Uri<'static>, request: Option<Id> },
+    Permit { topic: Uri<'static>, asked: Option<Asked> },
     /// A handler hears of a subscription made or ended.
     Hear,
     /// A handler sees a publication.

@@ -7,6 +7,7 @@
 
 mod arguments;
 mod changes;
+mod events;
 mod procedure;
 mod registrations;
 mod sessions;
@@ -20,6 +21,7 @@ use clank_core::cause::Cause;
 use clank_core::event::SessionFacts;
 use clank_core::subscription::Audience;
 use clank_core::topic::Uri;
+use clank_core::wamp2::history::Listener;
 use clank_wire::payload::PayloadBuf;
 use clank_wire::wamp2::Match;
 use serde::Serialize;
@@ -136,6 +138,13 @@ pub(super) struct Who<'a> {
     pub authrole: &'a str,
     authmethod: &'a str,
     authprovider: &'a str,
+}
+
+impl<'a> Who<'a> {
+    /// As whom it hears of events that have been.
+    pub(super) fn listener(&self) -> Listener<'a> {
+        Listener { authid: self.authid, authrole: self.authrole }
+    }
 }
 
 /// A client of WAMP v1 has what it would have if it had joined.

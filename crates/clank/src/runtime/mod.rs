@@ -43,6 +43,7 @@ mod http;
 mod hub;
 mod job;
 mod joining;
+mod keeping;
 mod lane;
 mod mailbox;
 mod members;

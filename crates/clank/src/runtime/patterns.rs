@@ -1,6 +1,7 @@
 //! A client subscribes to a pattern of topics.
 
 use clank_core::pattern::overlap;
+use clank_core::topic::Uri;
 use clank_core::wamp2::Subscribe;
 use clank_wire::wamp2::{Match, MessageType, Pattern, Rules, Subscribed, reason};
 
@@ -18,7 +19,7 @@ impl Conn {
     /// Handlers are asked about topics, and hear of topics: of a pattern they hear nothing. So one that
     /// might match a topic about which a handler wants to be asked is refused.
     pub(super) fn subscribe_to_pattern(&mut self, subscribe: &Subscribe<'_>, cx: &mut Cx) {
-        let Subscribe { request, ref topic, matching } = *subscribe;
+        let Subscribe { request, ref topic, matching, get_retained } = *subscribe;
         let Ok(pattern) = Pattern::parse(topic.as_str(), matching, Rules::Loose) else { return };
         if is_guarded(&cx.engine.application, &pattern) {
             let why = format!("{topic} might match topics that may not be subscribed to unasked");
@@ -30,6 +31,9 @@ impl Conn {
             let subscribed = Subscribed { request, subscription: subscription.unwrap_or(request) };
             let (frame, message) = frame(peer, |serializer, out| subscribed.encode(serializer, out));
             turn.note(peer, peer.push(frame, message, OnOverflow::Disconnect));
+            if get_retained {
+                peer.send_retained(subscribed.subscription, (topic.as_str(), matching), turn);
+            }
         };
         match peer.realm.subscribe(To::Pattern(&pattern), peer, &mut cx.turn, announce) {
             Ok(_) | Err(NotSubscribed::Closing) => {}
@@ -40,6 +44,16 @@ impl Conn {
             }
         }
     }
+}
+
+/// Whether a handler wants to be asked about who subscribes to that topic or pattern.
+pub(super) fn is_guarded_subscription(application: &Application, uri: &str, matching: Match) -> bool {
+    if matching == Match::Exact {
+        let topic = Uri::parse(uri, usize::MAX).ok();
+        let entry = topic.as_ref().and_then(|topic| application.topic(topic));
+        return entry.is_some_and(|entry| entry.hooks.may_subscribe);
+    }
+    Pattern::parse(uri, matching, Rules::Loose).is_ok_and(|pattern| is_guarded(application, &pattern))
 }
 
 /// Whether the pattern matches topics about whose subscribers a handler wants to be asked.

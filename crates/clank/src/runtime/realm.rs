@@ -8,6 +8,7 @@ use clank_core::wamp2::authorize::Authorizer;
 use super::auth::Authentication;
 use super::dealer::Dealer;
 use super::hub::Hub;
+use super::keeping::Keeping;
 use super::peer::Peer;
 use super::sync::Mutex;
 use super::sync::atomic::AtomicUsize;
@@ -22,6 +23,8 @@ pub(crate) struct Realm {
     pub authentication: Authentication,
     /// What they may do; `None`: everything.
     pub authorizer: Option<Authorizer>,
+    /// The events that it keeps for those who come later.
+    pub keeping: Keeping,
     /// How many sessions it has.
     pub sessions: AtomicUsize,
     /// Keeps meta events in the order of what they tell of.
@@ -38,12 +41,15 @@ pub(crate) struct Realms {
 
 impl Realm {
     fn new(settings: &wamp2::Realm) -> Arc<Self> {
+        let hub = Hub::new();
+        settings.histories.iter().for_each(|(topics, _)| hub.pin(topics));
         Arc::new(Self {
             name: (&*settings.name).into(),
-            hub: Hub::new(),
+            hub,
             dealer: Dealer::default(),
             authentication: Authentication::new(settings.auth.as_ref()),
             authorizer: settings.authorizer.clone(),
+            keeping: Keeping::new(&settings.histories),
             sessions: AtomicUsize::new(0),
             meta: Mutex::default(),
         })

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use clank_core::cause::Cause;
 use clank_core::subscription::{Audience, Connections};
 use clank_core::topic::Uri;
-use clank_core::wamp2::{Fault, Publish, Received, Refusal, Request};
+use clank_core::wamp2::{Fault, Publish, Received, Refusal, Request, Subscribe};
 use clank_wire::payload::{Payload, PayloadBuf};
 use clank_wire::serializer::Serializer;
 use clank_wire::wamp2::{
@@ -19,6 +19,7 @@ use super::conn::{Conn, IDENT, Protocol};
 use super::cx::Cx;
 use super::form;
 use super::hub::{Member, NotSubscribed};
+use super::keeping::Keep;
 use super::meta::To;
 use super::outbound::OnOverflow;
 use super::peer::Peer;
@@ -37,6 +38,8 @@ const ROLES: [(&str, &[&str]); 2] = [
     (
         "broker",
         &[
+            "event_history",
+            "event_retention",
             "pattern_based_subscription",
             "publisher_exclusion",
             "publisher_identification",
@@ -67,6 +70,16 @@ pub(crate) struct Publishing {
     /// The request, if its sender waits for an answer.
     pub acknowledge: Option<Id>,
     pub said: Said,
+    /// It is kept for those who come later.
+    pub keep: Option<Box<Keep>>,
+}
+
+/// A subscription that a client of WAMP v2 asks for.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked {
+    pub request: Id,
+    /// It wants the event that the topic has retained.
+    pub get_retained: bool,
 }
 
 impl Conn {
@@ -125,7 +138,9 @@ impl Conn {
             Request::Subscribe(subscribe) if subscribe.matching != Match::Exact => {
                 self.subscribe_to_pattern(&subscribe, cx);
             }
-            Request::Subscribe(subscribe) => self.subscribe(subscribe.topic, Some(subscribe.request), cx),
+            Request::Subscribe(Subscribe { request, topic, get_retained, .. }) => {
+                self.subscribe(topic, Some(Asked { request, get_retained }), cx);
+            }
             Request::Unsubscribe(unsubscribe) => self.unsubscribe_from(unsubscribe, cx),
             Request::Publish(publish) => self.on_publish(publish, cx),
             Request::Goodbye(reason) => self.on_goodbye(&reason, cx),
@@ -166,7 +181,8 @@ impl Conn {
             publisher: options.disclose_me.then(|| Arc::clone(&self.peer)),
             passthru: owned_passthru(&options.passthru),
         };
-        let publishing = Publishing { acknowledge: options.acknowledge.then_some(request), said };
+        let keep = self.peer.realm.keeping.wants_of(topic.as_str(), &options, self.peer.id());
+        let publishing = Publishing { acknowledge: options.acknowledge.then_some(request), said, keep };
         self.publish(topic, payload, (audience, publishing), cx);
     }
 
@@ -181,10 +197,11 @@ impl Conn {
     pub(super) fn join_as(
         &mut self,
         topic: &Uri<'_>,
-        request: Option<Id>,
+        asked: Option<Asked>,
         cx: &mut Cx,
     ) -> Result<bool, NotSubscribed> {
-        let (Some(request), Protocol::Wamp2(session)) = (request, &self.protocol) else {
+        let (Some(Asked { request, get_retained }), Protocol::Wamp2(session)) = (asked, &self.protocol)
+        else {
             return cx.engine.subscribe(topic, &self.peer, &mut cx.turn);
         };
         let (codec, peer) = (session.codec(), &self.peer);
@@ -194,6 +211,9 @@ impl Conn {
             let (frame, message) =
                 form::frame(codec, peer.window, |serializer, out| subscribed.encode(serializer, out));
             turn.note(peer, peer.push(frame, message, OnOverflow::Disconnect));
+            if get_retained {
+                peer.send_retained(subscription, (topic.as_str(), Match::Exact), turn);
+            }
         })
     }
 

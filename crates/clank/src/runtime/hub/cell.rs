@@ -75,6 +75,11 @@ impl<M: Member> Cell<M> {
         (state.members.count() <= limit).then(|| state.members.iter().map(Arc::clone).collect())
     }
 
+    /// Whether `id` is a member.
+    pub(crate) fn has(&self, id: u64) -> bool {
+        lock(&self.state).members.has(id)
+    }
+
     /// Whether it is there for subscribers, and not only to have a number.
     pub(super) fn is_used(&self) -> bool {
         !self.pinned || !lock(&self.state).members.is_empty()

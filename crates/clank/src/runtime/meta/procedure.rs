@@ -18,7 +18,7 @@ use super::super::realm::Realm;
 use super::super::reply::{Answer2, frame_for_caller};
 use super::super::wamp2::errors;
 use super::arguments::Arguments;
-use super::{registrations, sessions, subscriptions};
+use super::{events, registrations, sessions, subscriptions};
 
 /// Entries of one answer. Who wants more has to ask for less at a time.
 pub(super) const ENTRIES: usize = 10_000;
@@ -41,6 +41,7 @@ pub(crate) enum Procedure {
     GetSubscription,
     ListSubscribers,
     CountSubscribers,
+    GetEvents,
     ListRegistrations,
     LookupRegistration,
     MatchRegistration,
@@ -113,6 +114,7 @@ impl Procedure {
             "subscription.get" => Self::GetSubscription,
             "subscription.list_subscribers" => Self::ListSubscribers,
             "subscription.count_subscribers" => Self::CountSubscribers,
+            "subscription.get_events" => Self::GetEvents,
             "registration.list" => Self::ListRegistrations,
             "registration.lookup" => Self::LookupRegistration,
             "registration.match" => Self::MatchRegistration,
@@ -138,6 +140,7 @@ impl Procedure {
                 | Self::KillByAuthrole
                 | Self::KillAll
                 | Self::ListSubscriptions
+                | Self::GetEvents
                 | Self::ListRegistrations
         )
     }
@@ -169,6 +172,7 @@ impl Procedure {
             Self::GetSubscription => subscriptions::get(&ask),
             Self::ListSubscribers => subscriptions::list_subscribers(&ask),
             Self::CountSubscribers => subscriptions::count_subscribers(&ask),
+            Self::GetEvents => events::get_events(&ask),
             Self::ListRegistrations => registrations::list(&ask),
             Self::LookupRegistration => registrations::lookup(&ask),
             Self::MatchRegistration => registrations::matching(&ask),
