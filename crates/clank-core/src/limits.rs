@@ -57,6 +57,14 @@ pub struct Limits {
     pub call_id: Size<16, { 64 * KIB }>,
     /// Sessions that a publication excludes, and as many again that it names as eligible.
     pub listed_sessions: Count<1, 1_000_000>,
+    /// What a WAMP v2 session may leave to be published when it ends.
+    pub testaments: Count<1, 10_000>,
+    /// Bytes of that together.
+    pub testament_bytes: Size<256, { 16 * MIB }>,
+    /// Topics of a realm that retain an event.
+    pub retained_topics: Count<1, 1_000_000>,
+    /// Bytes of all events that the topics of a realm retain.
+    pub retained_bytes: Size<KIB, { 16 * GIB }>,
     /// Bytes of a topic's or procedure's URI.
     pub uri: Size<16, { 64 * KIB }>,
     /// Calls of a connection that wait for their results.
@@ -112,6 +120,10 @@ impl Limits {
         prefix_bytes: Size::of(16 * KIB),
         call_id: Size::of(256),
         listed_sessions: Count::of(1_000),
+        testaments: Count::of(100),
+        testament_bytes: Size::of(64 * KIB),
+        retained_topics: Count::of(10_000),
+        retained_bytes: Size::of(16 * MIB),
         uri: Size::of(KIB),
         calls_in_flight: Count::of(100),
         inbox: Count::of(64),

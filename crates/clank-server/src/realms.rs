@@ -7,20 +7,20 @@ use clank::wamp2::{
 };
 use clank_core::wamp2::auth::Decoy;
 
-use crate::config::{Given, RealmSettings, RuleSettings, Settings, UserSettings};
+use crate::config::{Given, RealmName, RealmSettings, RuleSettings, Settings, UserSettings};
 use crate::secret;
 
 /// Gives the server its realms.
 pub(crate) fn add_to(builder: Builder, settings: &Settings) -> clank::Result<Builder> {
     let mut builder = builder;
     for name in &settings.wamp2.realms {
-        builder = builder.realm(realm(name.as_str(), settings)?);
+        builder = builder.realm(realm(name, settings)?);
     }
-    Ok(builder.home_realm(realm(settings.wamp2.realm.as_str(), settings)?))
+    Ok(builder.home_realm(realm(&settings.wamp2.realm, settings)?))
 }
 
-fn realm(name: &str, settings: &Settings) -> clank::Result<Realm> {
-    let realm = Realm::new(name);
+fn realm(name: &RealmName, settings: &Settings) -> clank::Result<Realm> {
+    let (realm, name) = (settings.wamp2.realm(name), name.as_str());
     let Some(given) = settings.realms.get(name) else { return Ok(realm) };
     let wrong = |error: String| clank::Error::new(format!("realm {name}: {error}"));
     let realm = match auth(&given.settings).map_err(wrong)? {

@@ -125,6 +125,12 @@ impl<'a> Payload<'a> {
         self.keywords
     }
 
+    /// The keyword argument of that name; the last, if there are several.
+    pub fn keyword(&self, name: &str) -> Option<Span<'a>> {
+        let keywords = Span::parse(self.serializer, self.keywords?).ok()?;
+        keywords.entries().filter(|(key, _)| key == name).last().map(|(_, value)| value)
+    }
+
     /// The positional arguments, each for itself.
     pub fn iter(&self) -> impl Iterator<Item = Span<'a>> {
         items(self.serializer, self.arguments, self.count)
@@ -297,6 +303,35 @@ impl PayloadBuf {
     /// When the value can't be JSON, such as a map whose keys are no strings.
     pub fn from_serialize<T: Serialize + ?Sized>(value: &T) -> Result<Self, serde_json::Error> {
         Ok(Self::from_json(serde_json::to_vec(value)?))
+    }
+
+    /// Arguments, and keyword arguments: a sequence of values of Rust, and a map or structure.
+    ///
+    /// ```
+    /// use clank_wire::payload::PayloadBuf;
+    ///
+    /// let payload = PayloadBuf::from_arguments(&(7, "anne"), Some(&serde_json::json!({"code": 1000})))?;
+    /// assert_eq!(payload.as_payload().arguments(), br#"7,"anne""#);
+    /// assert!(PayloadBuf::from_arguments::<_, ()>(&"anne", None).is_err());
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When they are something else in JSON.
+    pub fn from_arguments<A: Serialize + ?Sized, K: Serialize + ?Sized>(
+        arguments: &A,
+        keywords: Option<&K>,
+    ) -> Result<Self, serde_json::Error> {
+        use serde::ser::Error as _;
+
+        let unfit = |needs| serde_json::Error::custom(needs);
+        let text = serde_json::to_string(arguments)?;
+        let list = Raw::parse(&text).ok().and_then(Raw::to_list);
+        let payload = Payload::from(list.ok_or_else(|| unfit("arguments are a list"))?);
+        let Some(keywords) = keywords else { return Ok(payload.to_buf()) };
+        let text = serde_json::to_string(keywords)?;
+        let payload = Raw::parse(&text).ok().and_then(|keywords| payload.with_keywords(keywords));
+        Ok(payload.ok_or_else(|| unfit("keyword arguments are a dictionary"))?.to_buf())
     }
 
     /// One argument, of which `value` is the text.

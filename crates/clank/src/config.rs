@@ -155,6 +155,13 @@ pub(crate) struct TopicEntry {
     pub inline: bool,
 }
 
+impl TopicEntry {
+    /// Whether the handler sees what is published to the topic.
+    pub(crate) fn sees(&self, topic: &Uri<'_>) -> bool {
+        self.hooks.publish && self.handler.sees_publications(topic.as_str())
+    }
+}
+
 impl Application {
     /// The handler of a topic.
     pub(crate) fn topic(&self, uri: &Uri<'_>) -> Option<&TopicEntry> {

@@ -168,6 +168,13 @@ impl Handle {
         }
     }
 
+    /// How many events all realms keep, and of how many bytes: histories, and what topics retain.
+    /// They stay when their publishers leave.
+    pub fn events_kept(&self) -> (usize, usize) {
+        let held = self.engine.realms.iter().map(|realm| realm.keeping.held());
+        held.fold((0, 0), |(events, bytes), (more, size)| (events + more, bytes + size))
+    }
+
     /// Begins to shut the server down; `serve` and [`Server::wait`](crate::Server::wait) return
     /// when it is done. A second call hastens: what still waits is given up.
     ///

@@ -334,13 +334,19 @@ impl Topic {
     /// speaks WAMP v2, whose clients know only subscriptions that they asked for, or is in another
     /// realm.
     pub fn add(&self, connection: &Connection) -> bool {
-        Arc::ptr_eq(&self.realm, &connection.0.realm)
-            && self.engine.subscribe(&self.uri, &connection.0).is_ok_and(|added| added)
+        let mut turn = Turn::default();
+        let added = Arc::ptr_eq(&self.realm, &connection.0.realm)
+            && self.engine.subscribe(&self.uri, &connection.0, &mut turn).is_ok_and(|added| added);
+        self.engine.hand_over(turn);
+        added
     }
 
     /// Unsubscribes `connection`; the handler is not called. `false` if it was not subscribed.
     pub fn remove(&self, connection: &Connection) -> bool {
-        self.realm.hub.unsubscribe(self.uri(), &connection.0)
+        let mut turn = Turn::default();
+        let removed = self.realm.unsubscribe(self.uri(), &connection.0, &mut turn);
+        self.engine.hand_over(turn);
+        removed
     }
 }
 

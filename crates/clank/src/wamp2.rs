@@ -31,6 +31,7 @@ pub use clank_core::wamp2::auth::{
     CraSecret, InvalidCredential, Kdf, Method, Principal, PublicKey, Salting, ScramSecret, Secret, Ticket,
 };
 pub use clank_core::wamp2::authorize::{Action, Actions, Authorizer, Disclose, Effect, Rule, Who};
+pub use clank_core::wamp2::history::Bounds;
 pub use clank_wire::wamp2::{InvalidUri, Match, Pattern, Rules};
 
 use clank_core::limits::{MINUTE, Period};
@@ -47,6 +48,7 @@ pub struct Realm {
     pub(crate) name: Box<str>,
     pub(crate) auth: Option<Auth>,
     pub(crate) authorizer: Option<Authorizer>,
+    pub(crate) histories: Vec<(Pattern<'static>, Bounds)>,
 }
 
 /// How the clients of a realm prove who they are (specification: "Authentication Methods").
@@ -65,7 +67,7 @@ pub struct Auth {
 impl Realm {
     /// A realm of that name, a URI such as `com.example`.
     pub fn new(name: impl Into<Box<str>>) -> Self {
-        Self { name: name.into(), auth: None, authorizer: None }
+        Self { name: name.into(), auth: None, authorizer: None, histories: Vec::new() }
     }
 
     /// Takes only clients that prove who they are in one of these ways.
@@ -84,6 +86,25 @@ impl Realm {
     #[must_use]
     pub fn authorize(mut self, authorizer: Authorizer) -> Self {
         self.authorizer = Some(authorizer);
+        self
+    }
+}
+
+impl Realm {
+    /// Keeps the last events of these topics together, for clients to ask for by
+    /// `wamp.subscription.get_events`: as many as `bounds` says, of so many bytes. Whoever publishes
+    /// them, they are held in memory, until the server ends.
+    ///
+    /// ```
+    /// use clank::wamp2::{Bounds, Match, Pattern, Realm, Rules};
+    ///
+    /// let chat = Pattern::parse("com.example.chat.", Match::Prefix, Rules::Strict)?;
+    /// let realm = Realm::new("com.example").history(chat, Bounds { events: 100, bytes: 65_536 });
+    /// # Ok::<(), clank::wamp2::InvalidUri>(())
+    /// ```
+    #[must_use]
+    pub fn history(mut self, topics: Pattern<'static>, bounds: Bounds) -> Self {
+        self.histories.push((topics, bounds));
         self
     }
 }

@@ -41,6 +41,11 @@ impl<'a> Recipients<'a> {
         Ok(Recipients { excludes_publisher, exclude, eligible })
     }
 
+    /// Whether sessions are named beside the publisher's own, whether there are such or not.
+    pub fn names_sessions(&self) -> bool {
+        self.eligible.is_some() || self.exclude.as_ref().is_some_and(|list| list.count() > 0)
+    }
+
     /// The connections that the session ids stand for. `connection_of` finds one; an id that no
     /// session has, or that is none, is nobody's.
     ///

@@ -46,6 +46,8 @@ pub struct Subscribe<'a> {
     pub topic: Uri<'a>,
     /// How the topic of an event is compared with it.
     pub matching: Match,
+    /// Whether it wants the event that the topic has retained.
+    pub get_retained: bool,
 }
 
 /// A publication.

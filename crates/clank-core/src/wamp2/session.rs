@@ -92,8 +92,8 @@ impl Session {
         let wire::Subscribe { request, options, topic } = message;
         match self.uri(topic, options.matching) {
             Ok(topic) => {
-                let matching = options.matching;
-                Received::Request(Request::Subscribe(Subscribe { request, topic, matching }))
+                let wire::SubscribeOptions { matching, get_retained, .. } = options;
+                Received::Request(Request::Subscribe(Subscribe { request, topic, matching, get_retained }))
             }
             Err(why) => invalid(MessageType::Subscribe, request, why, false),
         }
@@ -103,15 +103,7 @@ impl Session {
         let wire::Publish { request, options, topic, payload } = message;
         let silent = !options.acknowledge;
         let max = self.options.max_listed_sessions;
-        let ids = [&options.exclude, &options.eligible].map(|list| list.as_ref().map_or(0, |l| l.count()));
-        let texts = [
-            &options.exclude_authid,
-            &options.exclude_authrole,
-            &options.eligible_authid,
-            &options.eligible_authrole,
-        ];
-        let texts = texts.map(|list| list.as_ref().map_or(0, |l| l.count()));
-        if ids.into_iter().chain(texts).any(|count| count > max) {
+        if options.longest_list() > max {
             let reason = format!("a list of a PUBLISH has more than {max} entries").into();
             let (request_type, uri) = (MessageType::Publish, reason::INVALID_ARGUMENT);
             return Received::Refused(Refusal { request_type, request, uri, reason, silent });

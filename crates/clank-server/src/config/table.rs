@@ -164,6 +164,10 @@ pub const SETTINGS: &[Setting] = table! {
     "limits.prefix_bytes" => limits.prefix_bytes, "Length of all prefixes of a WAMP v1 session, with what they stand for.";
     "limits.call_id" => limits.call_id, "Length of a WAMP v1 call's id.";
     "limits.listed_sessions" => limits.listed_sessions, "Sessions that a publication may exclude, and as many that it may name as eligible.";
+    "limits.testaments" => limits.testaments, "Testaments of a WAMP v2 session: events that it leaves to be published when it ends.";
+    "limits.testament_bytes" => limits.testament_bytes, "Length of all testaments of a session.";
+    "limits.retained_topics" => limits.retained_topics, "Topics of a WAMP v2 realm that retain an event. Beyond it, those lose theirs that got it longest ago.";
+    "limits.retained_bytes" => limits.retained_bytes, "Length of all events that the topics of a realm retain.";
     "limits.uri" => limits.uri, "Length of a topic's or procedure's URI.";
     "limits.calls_in_flight" => limits.calls_in_flight, "Calls of a connection that wait for their results. Beyond it a call is answered with an error.";
     "limits.inbox" => limits.inbox, "Messages of a connection that wait for a handler. At this many the server stops reading from it.";
@@ -182,6 +186,9 @@ pub const SETTINGS: &[Setting] = table! {
 
     "wamp2.realm" => wamp2.realm, "The realm that is always there: clients of WAMP v1 are in it, and the HTTP API publishes in it.";
     "wamp2.realms" => wamp2.realms, "Other realms, each a space of topics and procedures of its own.";
+    "wamp2.history" => wamp2.history, "Topics whose last events each realm keeps in memory, for clients to ask for by `wamp.subscription.get_events`.";
+    "wamp2.history_events" => wamp2.history_events, "How many events each of them keeps.";
+    "wamp2.history_bytes" => wamp2.history_bytes, "Length of the events that each of them keeps.";
 
     "deflate.enabled" => deflate.enabled, "Whether compression is offered to clients. It saves traffic and costs time.";
 

@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
+use super::attributes::Attribute;
 use super::elements::{Elements, REQUEST_ID};
 use super::encoder::Encoder;
 use super::{Id, IdList, Malformed, MessageType, Passthru, TextList};
 use crate::payload::Payload;
-use crate::serializer::Serializer;
+use crate::serializer::{Serializer, Span};
 
 /// `[16, request, options, topic, arguments?, keywords?]`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,8 +148,32 @@ impl<'a> Publish<'a> {
 
 impl<'a> PublishOptions<'a> {
     fn decode(elements: &Elements<'a>) -> Result<Self, Malformed> {
+        Self::read(elements.attributes(2, "a dictionary of options")?)
+    }
+
+    /// The options in a dictionary that stands elsewhere, such as those of a testament
+    /// (specification: "Session Testament"). Another value has none.
+    ///
+    /// # Errors
+    /// When one of them is of the wrong kind.
+    pub fn from_span(options: Span<'a>) -> Result<Self, Malformed> {
+        let message = MessageType::Publish;
+        let entries = options.entries().filter(|(_, value)| !value.is_null());
+        Self::read(entries.map(|(name, value)| Attribute { message, name, value }))
+    }
+
+    /// How many entries the longest of the lists has.
+    pub fn longest_list(&self) -> usize {
+        let ids = [&self.exclude, &self.eligible].map(|list| list.as_ref().map_or(0, IdList::count));
+        let texts =
+            [&self.exclude_authid, &self.exclude_authrole, &self.eligible_authid, &self.eligible_authrole];
+        let texts = texts.map(|list| list.as_ref().map_or(0, TextList::count));
+        ids.into_iter().chain(texts).max().unwrap_or_default()
+    }
+
+    fn read(entries: impl Iterator<Item = Attribute<'a>>) -> Result<Self, Malformed> {
         let mut options = Self::default();
-        for option in elements.attributes(2, "a dictionary of options")? {
+        for option in entries {
             match option.name() {
                 "acknowledge" => options.acknowledge = option.bool()?,
                 "exclude_me" => options.exclude_me = option.bool()?,

@@ -8,6 +8,7 @@ use clank_wire::wamp2::{Id, Match, MessageType, Pattern, reason};
 use super::auth::role_of;
 use super::conn::Conn;
 use super::cx::Cx;
+use super::engine::Engine;
 use super::hub::Member;
 use super::peer::Peer;
 
@@ -64,25 +65,41 @@ impl Conn {
         self.decide(action, uri, Match::Exact, cx).is_none_or(Decision::is_allowed)
     }
 
+    /// Whether a rule says so, and not only that nothing is said against it.
+    pub(super) fn may_by_rule(&self, action: Action, uri: &str, cx: &Cx) -> bool {
+        let uri = Uri::parse(uri, usize::MAX).ok();
+        let decision = uri.and_then(|uri| self.decide(action, &uri, Match::Exact, cx));
+        decision.is_some_and(|decision| decision.is_allowed() && decision.rule.is_some())
+    }
+
     /// `None`: there are no rules.
     fn decide(&self, action: Action, uri: &Uri<'_>, matching: Match, cx: &Cx) -> Option<Decision> {
-        let authorizer = self.peer.realm.authorizer.as_ref()?;
-        let subject = subject(&self.peer);
-        let pattern = match matching {
-            Match::Exact => None,
-            // It has been read once: this always is one.
-            _ => Pattern::parse(uri.as_str(), matching, cx.engine.settings.wamp2.options.rules).ok(),
-        };
-        let decision = match &pattern {
-            Some(pattern) => authorizer.decide_pattern(subject, action, pattern),
-            None => authorizer.decide(subject, action, uri.as_str()),
-        };
+        let decision = decide(&self.peer, &cx.engine, action, (uri.as_str(), matching))?;
         if !decision.is_allowed() {
             let (resource_id, action, rule) = (self.peer.id(), action.name(), decision.rule);
             tracing::debug!(resource_id, action, %uri, ?rule, "not authorised");
         }
         Some(decision)
     }
+}
+
+/// Whether one who is, or was, in the realm may do that.
+pub(super) fn may(peer: &Peer, engine: &Engine, action: Action, to: (&str, Match)) -> bool {
+    decide(peer, engine, action, to).is_none_or(Decision::is_allowed)
+}
+
+fn decide(peer: &Peer, engine: &Engine, action: Action, (uri, matching): (&str, Match)) -> Option<Decision> {
+    let authorizer = peer.realm.authorizer.as_ref()?;
+    let subject = subject(peer);
+    let pattern = match matching {
+        Match::Exact => None,
+        // It has been read once: this always is one.
+        _ => Pattern::parse(uri, matching, engine.settings.wamp2.options.rules).ok(),
+    };
+    Some(match &pattern {
+        Some(pattern) => authorizer.decide_pattern(subject, action, pattern),
+        None => authorizer.decide(subject, action, uri),
+    })
 }
 
 /// As whom a client is judged.

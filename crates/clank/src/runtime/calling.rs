@@ -1,5 +1,6 @@
 //! A client calls: a procedure of the server's own, or one that another client offers.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,14 +13,15 @@ use clank_wire::serializer::{Kind, Serializer};
 use clank_wire::wamp1::{CallError, CallResult};
 use clank_wire::wamp2::{Id, MessageType, Passthru, reason};
 use clank_wire::ws::OpCode;
-use thin_vec::ThinVec;
 
 use super::conn::Conn;
 use super::cx::Cx;
 use super::dealer::{Caller, Unreachable};
 use super::engine::Engine;
 use super::job::{Done, Failed, Outcome, Started, Ticket, Who, contain};
+use super::meta::Procedure;
 use super::peer::Peer;
+use super::program::payload_of;
 use super::reply::{Answer2, invoke};
 use super::turn::frame_for;
 use super::wamp2::errors;
@@ -35,6 +37,12 @@ impl Conn {
         if !self.may(Action::Call, request.procedure.uri(), cx) {
             let error = RpcError::verbatim(reason::NOT_AUTHORIZED, "not allowed to call it", None);
             return self.answer_call(request, call, error, cx);
+        }
+        if let Some(procedure) = Procedure::find(uri) {
+            let caller = Caller::Wamp1 { peer: Arc::clone(&self.peer), id: request.id.as_ref().into() };
+            // They have been read before: they are JSON.
+            let params = payload_of(&call.params).unwrap_or(Payload::EMPTY);
+            return self.call_meta((procedure, uri), caller, params, cx);
         }
         let found = cx.engine.application.procedure(uri);
         if found.is_none() && self.peer.realm.dealer.has(uri) {
@@ -82,9 +90,14 @@ impl Conn {
         if self.calls.has(request) {
             return self.on_fault(&Fault::CallInFlight(request), cx);
         }
-        self.timeouts.retain(|(_, known)| *known != request);
+        if let Some(has) = self.rare.get() {
+            has.timeouts.retain(|(_, known)| *known != request);
+        }
         let uri = procedure.as_str();
-        if let Some(found) = cx.engine.application.procedure(uri) {
+        if let Some(procedure) = Procedure::find(uri) {
+            let caller = Caller::Wamp2 { peer: Arc::clone(&self.peer), request, progress: false };
+            self.call_meta((procedure, uri), caller, payload, cx);
+        } else if let Some(found) = cx.engine.application.procedure(uri) {
             if self.has_too_many_calls(cx) {
                 let why = "too many calls in flight";
                 return self.send_error(MessageType::Call, request, errors::LIMIT_EXCEEDED, why, cx);
@@ -110,7 +123,7 @@ impl Conn {
         }
         if options.timeout > 0 {
             let at = cx.now.saturating_add(options.timeout);
-            self.timeouts.push((at, request));
+            self.rare.get_or_new().timeouts.push((at, request));
             self.schedule(at, cx);
         }
     }
@@ -137,7 +150,7 @@ impl Conn {
         Ok(())
     }
 
-    fn has_too_many_calls(&self, cx: &Cx) -> bool {
+    pub(super) fn has_too_many_calls(&self, cx: &Cx) -> bool {
         let limit = cx.engine.limits().calls_in_flight.count();
         // Who has only ever called the server has nothing in the dealer's tables.
         let others = if self.deals { self.peer.realm.dealer.calls_of(&self.peer) } else { 0 };
@@ -146,14 +159,25 @@ impl Conn {
 
     /// Runs a procedure of the server's own.
     fn run(&mut self, (procedure, inline): (Found, bool), answer: Answer, request: Option<Id>, cx: &mut Cx) {
-        let number = self.ticket();
-        let ticket = Ticket::new(&cx.mailbox, self.peer.token, number);
-        let runtime = cx.engine.threads.handle();
         let call = answer.call.clone();
         let job = async move {
             let reply = contain(move || procedure.call(call)).await;
             answer.done(reply.map_err(Failed::Panicked))
         };
+        self.start_call(inline, job, request, cx);
+    }
+
+    /// Starts what comes to the answer of a call.
+    pub(super) fn start_call(
+        &mut self,
+        inline: bool,
+        job: impl Future<Output = Done> + Send + 'static,
+        request: Option<Id>,
+        cx: &mut Cx,
+    ) {
+        let number = self.ticket();
+        let ticket = Ticket::new(&cx.mailbox, self.peer.token, number);
+        let runtime = cx.engine.threads.handle();
         match Engine::inline(&mut cx.turn, || {
             ticket.run(&runtime, inline, job, Done::Told(Err(Failed::Dropped)))
         }) {
@@ -188,18 +212,15 @@ impl Conn {
 
     /// Ends calls whose time is over. Returns when the next one's is.
     pub(super) fn check_timeouts(&mut self, cx: &mut Cx) -> u64 {
-        if self.timeouts.is_empty() {
-            return u64::MAX;
-        }
-        let due: Vec<Id> = self.timeouts.iter().filter(|(at, _)| *at <= cx.now).map(|(_, id)| *id).collect();
-        self.timeouts.retain(|(at, _)| *at > cx.now);
+        let Some(has) = self.rare.get() else { return u64::MAX };
+        let due: Vec<Id> = has.timeouts.iter().filter(|(at, _)| *at <= cx.now).map(|(_, id)| *id).collect();
+        has.timeouts.retain(|(at, _)| *at > cx.now);
+        let next = has.timeouts.iter().map(|(at, _)| *at).min().unwrap_or(u64::MAX);
+        self.rare.trim();
         for request in due {
             self.end_call(request, reason::TIMEOUT, "the call took longer than its time-out", cx);
         }
-        if self.timeouts.is_empty() {
-            self.timeouts = ThinVec::new();
-        }
-        self.timeouts.iter().map(|(at, _)| *at).min().unwrap_or(u64::MAX)
+        next
     }
 
     /// Tells listeners of a limit that a client of WAMP v2 has met, as they hear of it in WAMP v1.

@@ -11,13 +11,14 @@ use std::time::Duration;
 use clank_core::cause::{Cause, LogLevel};
 use clank_core::event::{Change, Disconnected, EventKind, Failure};
 use clank_core::topic::Uri;
+use clank_wire::wamp2::reason;
 use clank_wire::ws::{self, CloseCode};
-use thin_vec::ThinVec;
 
 use super::conn::Conn;
 use super::cx::Cx;
 use super::hub::Member;
 use super::lane::Work;
+use super::wamp2::close_reason;
 
 /// How long the client has to answer a close frame, in milliseconds.
 const CLOSE_WAIT: u64 = 2_000;
@@ -28,12 +29,27 @@ pub(crate) struct Ending {
     code: u16,
     reason: Box<str>,
     joins_again: bool,
+    /// What GOODBYE says, if it is not what the cause has.
+    goodbye: Option<Box<Goodbye>>,
+}
+
+struct Goodbye {
+    uri: Box<str>,
+    message: Option<Box<str>>,
 }
 
 impl Ending {
     /// An end with the cause's own close code.
     pub(crate) fn new(cause: Cause, reason: &str) -> Self {
-        Self { cause, code: cause.close_code().unwrap_or(1006), reason: reason.into(), joins_again: false }
+        let code = cause.close_code().unwrap_or(1006);
+        Self { cause, code, reason: reason.into(), joins_again: false, goodbye: None }
+    }
+
+    /// Somebody in the realm, who may, has ended the session: with this reason, a URI, and this
+    /// message.
+    pub(crate) fn killed(uri: Box<str>, message: Option<Box<str>>) -> Self {
+        let reason = close_reason(message.as_ref().unwrap_or(&uri).to_string());
+        Self { goodbye: Some(Box::new(Goodbye { uri, message })), ..Self::new(Cause::ServerClosed, &reason) }
     }
 
     /// The session ends, and its socket may begin another.
@@ -41,12 +57,16 @@ impl Ending {
         Self { joins_again: true, ..Self::new(Cause::ClientClosed, reason).code(1000) }
     }
 
-    pub(super) fn cause(&self) -> Cause {
-        self.cause
-    }
-
-    pub(super) fn reason(&self) -> &str {
-        &self.reason
+    /// The reason and the message of GOODBYE; `None`: none is said.
+    pub(super) fn goodbye(&self) -> Option<(&str, Option<&str>)> {
+        if let Some(Goodbye { uri, message }) = self.goodbye.as_deref() {
+            return Some((uri, message.as_deref()));
+        }
+        match self.cause {
+            Cause::ServerShutdown => Some((reason::SYSTEM_SHUTDOWN, Some(&self.reason))),
+            Cause::ServerClosed => Some((reason::KILLED, Some(&self.reason))),
+            _ => None,
+        }
     }
 
     /// The same with another code.
@@ -130,7 +150,8 @@ impl Conn {
         }
         self.leave_topics(cx);
         self.leave_dealer(cx);
-        self.timeouts = ThinVec::new();
+        self.leave_realm(cx);
+        self.bequeath();
         self.lane.push(Work::Farewell);
         if self.calls.count() > 0 {
             self.schedule(calls_deadline, cx);
@@ -271,6 +292,7 @@ impl Conn {
         is_late
             && match work {
                 Work::Left(_) => true,
+                Work::Testament(testament) => self.waits_for_handler(testament, cx),
                 Work::Record(told) | Work::Tell { told, .. } => {
                     matches!(told.record.kind(), EventKind::Error | EventKind::Unsubscribed)
                 }
@@ -286,7 +308,7 @@ impl Conn {
         }
         if let Some(closing) = &mut self.closing {
             closing.farewell = true;
-            let Ending { cause, code, reason, joins_again: _ } = &closing.ending;
+            let Ending { cause, code, reason, .. } = &closing.ending;
             log_end(self.peer.id(), *cause, reason);
             let disconnected = Disconnected {
                 cause: *cause,
@@ -318,8 +340,16 @@ impl Conn {
         ending.cause.sends_close().then(|| ws::close_frame(CloseCode::new(ending.code), &ending.reason))
     }
 
+    /// Tells others in the realm that the session has ended.
+    fn leave_realm(&self, cx: &mut Cx) {
+        if let Some(Closing { ending: Ending { cause, code, reason, .. }, .. }) = self.closing.as_deref() {
+            self.peer.realm.tell_left(&self.peer, (*cause, *code, reason), &mut cx.turn);
+        }
+    }
+
     fn leave_topics(&mut self, cx: &mut Cx) {
-        for cell in self.peer.realm.hub.leave(&self.peer).iter().filter(|cell| !cell.is_pattern()) {
+        let left = self.peer.realm.leave_topics(&self.peer, &mut cx.turn);
+        for cell in left.iter().filter(|cell| !cell.is_pattern()) {
             if let Ok(topic) = Uri::parse(Arc::<str>::clone(&cell.uri).to_string(), usize::MAX) {
                 self.left(topic, cx);
             }

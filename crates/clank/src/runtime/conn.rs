@@ -12,11 +12,9 @@ use clank_core::cause::{Cause, ErrorKind};
 use clank_core::event::{Body, Change, Event as Record, EventKind, Failure, Traffic};
 use clank_core::wamp1;
 use clank_core::wamp2;
-use clank_wire::wamp2::Id;
 use clank_wire::ws;
 use clank_wire::ws::deflate::Agreement;
 use clank_wire::ws::{CloseCode, Decoder, DecoderOptions, Event, OpCode, ProtocolError, Role};
-use thin_vec::ThinVec;
 
 use super::admitted::Admitted;
 use super::calls::Calls;
@@ -29,6 +27,7 @@ use super::job::{Done, Failed, Ticket, Who};
 use super::lane::{Job, Lane, Running, Work};
 use super::outbound::OnOverflow;
 use super::peer::{Parts, Peer};
+use super::rare::Rare;
 use super::respond::tell_rejection;
 use super::sending::Blocked;
 use super::slots::Token;
@@ -69,8 +68,8 @@ pub(crate) struct Conn {
     pub(super) calls: Calls,
     /// It has called what another client offers.
     pub(super) deals: bool,
-    /// When which of its calls has taken too long.
-    pub(super) timeouts: ThinVec<(u64, Id)>,
+    /// What few others have.
+    pub(super) rare: Rare,
     pub(super) received: Traffic,
     deflate: Option<Agreement>,
     /// Its place; `None` once another session has taken it over.
@@ -145,7 +144,7 @@ impl Conn {
             lane: Lane::default(),
             calls: Calls::default(),
             deals: false,
-            timeouts: ThinVec::new(),
+            rare: Rare::default(),
             received: Traffic::default(),
             place: Some(place),
             opened: cx.now,
@@ -187,7 +186,7 @@ impl Conn {
             let push = self.peer.push(welcome, message, OnOverflow::Disconnect);
             cx.turn.note(&self.peer, push);
         }
-        cx.engine.register(&self.peer);
+        cx.engine.register(&self.peer, &mut cx.turn);
         self.schedule(cx.now + cx.keepalive_interval(), cx);
         let told = Told::new(connected, Some(self.connection()));
         if !self.recorded && cx.engine.journal.is_some() {
@@ -261,7 +260,7 @@ impl Conn {
 
     /// Counts what is held of the client's messages against what the server may hold for all.
     fn weigh(&mut self, cx: &mut Cx) {
-        let holds = self.decoder.buffered() + self.lane.bytes();
+        let holds = self.decoder.buffered() + self.lane.bytes() + self.rare.bytes();
         if holds == self.holds {
             return;
         }

@@ -8,12 +8,18 @@
 //! a client is told in the order in which it came about; no other lock is taken, and none is held
 //! across a system call.
 
+mod registration;
+
+pub(crate) use registration::{Described, NotRegistered, Withdrawn};
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use clank_core::pattern::Trie;
-use clank_wire::wamp2::{Id, Invoke, Match, Pattern, Rules};
+use clank_wire::wamp2::Id;
 use tokio::sync::oneshot;
+
+use registration::Registration;
 
 use super::hub::Member;
 use super::peer::Peer;
@@ -39,24 +45,6 @@ struct State {
     count: u64,
     /// Draws among callees.
     draws: u64,
-}
-
-struct Registration {
-    /// What is called, and how that is compared with what it is registered for.
-    procedure: Box<str>,
-    matching: Match,
-    invoke: Invoke,
-    /// In the order in which they registered.
-    callees: Vec<Callee>,
-    /// Whose turn it is.
-    next: usize,
-}
-
-#[derive(Clone)]
-struct Callee {
-    peer: Arc<Peer>,
-    /// It wants to know who calls.
-    discloses: bool,
 }
 
 #[derive(Default)]
@@ -107,6 +95,16 @@ pub(crate) enum Caller {
     Program(oneshot::Sender<Answered>),
 }
 
+impl Caller {
+    /// What a client of WAMP v2 knows its call by.
+    pub(crate) fn request(&self) -> Option<Id> {
+        match self {
+            Self::Wamp2 { request, .. } => Some(*request),
+            Self::Wamp1 { .. } | Self::Program(_) => None,
+        }
+    }
+}
+
 /// A callee that is to be invoked.
 pub(crate) struct Invoked {
     pub callee: Arc<Peer>,
@@ -132,17 +130,6 @@ pub(crate) enum Unreachable {
     InFlight,
 }
 
-/// Why a procedure was not registered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NotRegistered {
-    #[error("the procedure is offered already")]
-    Exists,
-    #[error("the connection offers as many procedures as one may ({0})")]
-    TooMany(usize),
-    #[error("the connection is closing")]
-    Closing,
-}
-
 /// What is left to be done for one that has left.
 #[derive(Default)]
 pub(crate) struct Left {
@@ -150,68 +137,11 @@ pub(crate) struct Left {
     pub unanswered: Vec<Caller>,
     /// Who answers calls that it does not wait for any longer.
     pub interrupted: Vec<(Arc<Peer>, Id)>,
+    /// What it offers no longer.
+    pub withdrawn: Vec<Withdrawn>,
 }
 
 impl Dealer {
-    /// Offers `procedure`. `registered` is called with the registration's number before anything is
-    /// invoked by it.
-    pub(crate) fn register(
-        &self,
-        procedure: &Pattern<'_>,
-        peer: &Arc<Peer>,
-        (invoke, discloses): (Invoke, bool),
-        limit: usize,
-        registered: impl FnOnce(Id),
-    ) -> Result<(), NotRegistered> {
-        let mut state = lock(&self.0);
-        if !peer.is_open() {
-            return Err(NotRegistered::Closing);
-        }
-        let party = state.parties.entry(peer.id()).or_default();
-        if party.registrations.len() >= limit {
-            return Err(NotRegistered::TooMany(limit));
-        }
-        let callee = Callee { peer: Arc::clone(peer), discloses };
-        let id = match state.procedures.value(procedure).copied() {
-            Some(id) => {
-                let registration = state.registrations.get_mut(&id).ok_or(NotRegistered::Exists)?;
-                let is_shared = registration.invoke != Invoke::Single && registration.invoke == invoke;
-                if !is_shared || registration.callees.iter().any(|known| known.peer.id() == peer.id()) {
-                    return Err(NotRegistered::Exists);
-                }
-                registration.callees.push(callee);
-                id
-            }
-            None => {
-                state.count += 1;
-                let id = state.count;
-                state.procedures.insert(procedure, id);
-                let (matching, procedure) = (procedure.matching(), procedure.as_str().into());
-                let registration =
-                    Registration { procedure, matching, invoke, callees: vec![callee], next: 0 };
-                state.registrations.insert(id, registration);
-                id
-            }
-        };
-        if let Some(party) = state.parties.get_mut(&peer.id()) {
-            party.registrations.push(id);
-        }
-        registered(number(id));
-        Ok(())
-    }
-
-    /// Offers it no more. `false`: it was not offered. `unregistered` is called when nothing more is
-    /// invoked by it.
-    pub(crate) fn unregister(&self, id: Id, peer: &Peer, unregistered: impl FnOnce()) -> bool {
-        let mut state = lock(&self.0);
-        let Some(party) = state.parties.get_mut(&peer.id()) else { return false };
-        let Some(at) = party.registrations.iter().position(|known| *known == id.get()) else { return false };
-        party.registrations.swap_remove(at);
-        state.withdraw(id.get(), peer.id());
-        unregistered();
-        true
-    }
-
     /// Whether somebody offers `procedure`.
     pub(crate) fn has(&self, procedure: &str) -> bool {
         lock(&self.0).procedures.best(procedure).is_some()
@@ -259,7 +189,7 @@ impl Dealer {
             party.calls.insert(key, place);
         }
         let (registration, request) = (number(id), number(invocation));
-        let to_pattern = state.registrations.get(&id).is_some_and(|known| known.matching != Match::Exact);
+        let to_pattern = state.registrations.get(&id).is_some_and(Registration::is_pattern);
         Ok(Invoked { callee: callee.peer, registration, request, to_pattern, discloses: callee.discloses })
     }
 
@@ -303,10 +233,9 @@ impl Dealer {
     pub(crate) fn leave(&self, peer: &Peer) -> Left {
         let mut state = lock(&self.0);
         let Some(party) = state.parties.remove(&peer.id()) else { return Left::default() };
-        let mut left = Left::default();
-        for id in party.registrations {
-            state.withdraw(id, peer.id());
-        }
+        let registrations = party.registrations.into_iter();
+        let withdrawn = registrations.filter_map(|id| state.withdraw(id, peer.id())).collect();
+        let mut left = Left { withdrawn, ..Left::default() };
         for (_, Invocation { caller, key }) in party.invocations {
             state.forget_call(&caller, key);
             left.unanswered.push(caller);
@@ -349,51 +278,9 @@ impl State {
             shrink_map(&mut party.calls);
         }
     }
-
-    fn withdraw(&mut self, id: u64, peer: u64) {
-        let Some(registration) = self.registrations.get_mut(&id) else { return };
-        registration.callees.retain(|callee| callee.peer.id() != peer);
-        if !registration.callees.is_empty() {
-            return;
-        }
-        let Some(gone) = self.registrations.remove(&id) else { return };
-        // It was a pattern when it was registered, by rules that are as strict as these or more.
-        if let Ok(pattern) = Pattern::parse(&*gone.procedure, gone.matching, Rules::Loose) {
-            self.procedures.remove(&pattern);
-        }
-        shrink_map(&mut self.registrations);
-    }
-
-    /// Which of a registration's callees takes the next call.
-    fn choose(&mut self, id: u64) -> Option<Callee> {
-        let registration = self.registrations.get_mut(&id)?;
-        let count = registration.callees.len();
-        let at = match registration.invoke {
-            Invoke::Single | Invoke::First => 0,
-            Invoke::Last => count.checked_sub(1)?,
-            Invoke::RoundRobin => {
-                let at = registration.next;
-                registration.next = registration.next.wrapping_add(1);
-                at.checked_rem(count)?
-            }
-            Invoke::Random => {
-                self.draws = splitmix(self.draws);
-                usize::try_from(self.draws >> 32).unwrap_or_default().checked_rem(count)?
-            }
-        };
-        registration.callees.get(at).cloned()
-    }
 }
 
 /// Numbers begin at one, and 2^53 of them outlast every process.
 fn number(id: u64) -> Id {
     Id::new(id).unwrap_or(Id::MIN)
-}
-
-/// The next of a series of numbers that look random: which callee is drawn is no secret.
-fn splitmix(seed: u64) -> u64 {
-    let z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }

@@ -23,6 +23,7 @@ use super::form::{CODECS, Form};
 use super::gate::Gate;
 use super::hub::{Member, NotSubscribed, Outlet, Walk};
 use super::mailbox::{Command, Mailbox};
+use super::meta::To;
 use super::notices::Notices;
 use super::outbound::{Bounds, OnOverflow};
 use super::peer::Peer;
@@ -210,12 +211,15 @@ impl Engine {
         self.empty.notify_waiters();
     }
 
-    pub(crate) fn register(&self, peer: &Arc<Peer>) {
+    pub(crate) fn register(&self, peer: &Arc<Peer>, turn: &mut Turn) {
         lock(&self.registry).add(peer);
+        peer.realm.join(peer, turn);
     }
 
     pub(crate) fn deregister(&self, peer: &Peer) {
-        lock(&self.registry).remove(peer);
+        if lock(&self.registry).remove(peer) {
+            peer.realm.leave(peer);
+        }
     }
 
     /// Forgets all connections: the server has ended.
@@ -265,22 +269,16 @@ impl Engine {
 
     /// Subscribes `peer`, of which it knows nothing: clients of WAMP v2 have no subscriptions that
     /// they did not ask for.
-    pub(crate) fn subscribe(&self, topic: &Uri<'_>, peer: &Arc<Peer>) -> Result<bool, NotSubscribed> {
-        if peer.form != Form::Wamp1 {
-            return Err(NotSubscribed::Unasked);
-        }
-        self.subscribe_with(topic, peer, |_| ())
-    }
-
-    /// Subscribes `peer`, and calls `subscribed` before anything is published to it.
-    pub(crate) fn subscribe_with(
+    pub(crate) fn subscribe(
         &self,
         topic: &Uri<'_>,
         peer: &Arc<Peer>,
-        subscribed: impl FnOnce(u64),
+        turn: &mut Turn,
     ) -> Result<bool, NotSubscribed> {
-        let limit = self.limits().subscriptions.count();
-        peer.realm.hub.subscribe_with(topic.as_str(), peer, limit, subscribed)
+        if peer.form != Form::Wamp1 {
+            return Err(NotSubscribed::Unasked);
+        }
+        peer.realm.subscribe(To::Topic(topic.as_str()), peer, turn, |_, _| ())
     }
 
     /// Queues an event for a topic's subscribers.
@@ -292,7 +290,12 @@ impl Engine {
         audience: &Audience,
         turn: &mut Turn,
     ) -> usize {
-        let mut event = Encoded::new(topic, payload, Said::default(), self.on_overflow());
+        let mut said = Said::default();
+        let listed = *audience != Audience::everyone();
+        if let Some(keep) = realm.keeping.wants(topic.as_str(), listed) {
+            realm.keeping.keep(*keep, topic, payload, &mut said, self.limits());
+        }
+        let mut event = Encoded::new(topic, payload, said, self.on_overflow());
         realm.hub.publish(topic.as_str(), audience, &mut Fanout { event: &mut event, turn })
     }
 
@@ -330,7 +333,7 @@ impl Engine {
         fanout.deliver(peer.id(), peer);
     }
 
-    fn on_overflow(&self) -> OnOverflow {
+    pub(super) fn on_overflow(&self) -> OnOverflow {
         match self.limits().slow_consumer {
             SlowConsumer::Disconnect => OnOverflow::Disconnect,
             SlowConsumer::DropEvents => OnOverflow::Drop,
@@ -339,6 +342,12 @@ impl Engine {
 
     pub(crate) fn ask_to_close(&self, peer: &Peer, code: u16, reason: &str) {
         self.send(peer.worker, Command::Close { token: peer.token, code, reason: reason.into() });
+    }
+
+    /// Ends a session in its realm, with these words to its client.
+    pub(crate) fn kill(&self, peer: &Peer, reason: &str, message: Option<&str>) {
+        let (reason, message) = (reason.into(), message.map(Into::into));
+        self.send(peer.worker, Command::Kill { token: peer.token, reason, message });
     }
 
     pub(crate) fn report(&self, peer: &Peer, message: &str) {

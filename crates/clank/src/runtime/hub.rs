@@ -7,13 +7,23 @@
 //!
 //! This file is a hot path: publishing takes two locks, allocates nothing and copies no event.
 
+mod cell;
+mod held;
+mod lookup;
+
+pub(crate) use cell::{Cell, Joined, Left, OWN, Walk};
+pub(crate) use held::{Held, NotSubscribed};
+
 use std::collections::{BinaryHeap, HashMap};
 use std::hash::BuildHasher;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use clank_core::pattern::Trie;
 use clank_core::subscription::{Audience, Deliver};
 use clank_wire::wamp2::{Match, Pattern, Rules};
+
+use cell::State;
 
 use super::members::Members;
 use super::room::shrink_map;
@@ -21,6 +31,8 @@ use super::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use super::sync::{Mutex, RandomState, lock};
 
 const SHARDS: usize = 64;
+/// Places where subscriptions are found: the shards, and the patterns.
+const PLACES: u64 = SHARDS as u64 + 1;
 
 /// Who can subscribe: a connection.
 pub(crate) trait Member: Sized {
@@ -39,53 +51,6 @@ pub(crate) trait Outlet<M>: Deliver<Arc<M>> {
     }
 }
 
-/// A member's subscriptions.
-#[derive(Debug)]
-pub(crate) struct Held<M: Member> {
-    /// The connection is closing: a subscribe that races the close fails.
-    closed: bool,
-    topics: Vec<Arc<Cell<M>>>,
-}
-
-impl<M: Member> Default for Held<M> {
-    fn default() -> Self {
-        Self { closed: false, topics: Vec::new() }
-    }
-}
-
-/// Why a subscription was not made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NotSubscribed {
-    #[error("the connection is closing")]
-    Closing,
-    #[error("the connection has as many subscriptions as one may have ({0})")]
-    TooMany(usize),
-    #[error("the client has not asked for it")]
-    Unasked,
-}
-
-/// One topic that has, or just had, subscribers.
-pub(crate) struct Cell<M: Member> {
-    pub uri: Arc<str>,
-    /// The number of the subscription, which nothing else in the hub ever has.
-    pub id: u64,
-    /// How the URIs of topics are compared with its own.
-    matching: Match,
-    state: Mutex<State<M>>,
-}
-
-impl<M: Member> std::fmt::Debug for Cell<M> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Cell").field("uri", &self.uri).finish_non_exhaustive()
-    }
-}
-
-struct State<M: Member> {
-    members: Members<M>,
-    /// The last member left and the shard has forgotten this cell: look the topic up again.
-    forgotten: bool,
-}
-
 type Shard<M> = Mutex<HashMap<Arc<str>, Arc<Cell<M>>>>;
 
 /// All topics that have subscribers.
@@ -98,6 +63,8 @@ pub(crate) struct Hub<M: Member> {
     patterns: Mutex<Trie<Arc<Cell<M>>>>,
     /// How many those are: where there are none, publishing takes no lock for them.
     pattern_count: AtomicUsize,
+    /// How many subscriptions there are whose members hear meta events.
+    watches: AtomicUsize,
 }
 
 impl<M: Member> Hub<M> {
@@ -108,13 +75,14 @@ impl<M: Member> Hub<M> {
             count: AtomicU64::new(0),
             patterns: Mutex::default(),
             pattern_count: AtomicUsize::new(0),
+            watches: AtomicUsize::new(0),
         }
     }
 
     /// Subscribes `member`; `false` if it was subscribed before. `limit` bounds its subscriptions.
     #[cfg(all(test, feature = "shuttle"))]
     pub(crate) fn subscribe(&self, uri: &str, member: &Arc<M>, limit: usize) -> Result<bool, NotSubscribed> {
-        self.subscribe_with(uri, member, limit, |_| ())
+        Ok(self.subscribe_with(uri, member, limit, |_| ())?.is_new)
     }
 
     /// The same. `subscribed` is called with the subscription's number before anything is published to the
@@ -125,7 +93,7 @@ impl<M: Member> Hub<M> {
         member: &Arc<M>,
         limit: usize,
         subscribed: impl FnOnce(u64),
-    ) -> Result<bool, NotSubscribed> {
+    ) -> Result<Joined<M>, NotSubscribed> {
         self.add(|| self.find_or_insert(uri), member, limit, subscribed)
     }
 
@@ -136,7 +104,7 @@ impl<M: Member> Hub<M> {
         member: &Arc<M>,
         limit: usize,
         subscribed: impl FnOnce(u64),
-    ) -> Result<bool, NotSubscribed> {
+    ) -> Result<Joined<M>, NotSubscribed> {
         self.add(|| self.find_or_insert_pattern(pattern), member, limit, subscribed)
     }
 
@@ -146,7 +114,7 @@ impl<M: Member> Hub<M> {
         member: &Arc<M>,
         limit: usize,
         subscribed: impl FnOnce(u64),
-    ) -> Result<bool, NotSubscribed> {
+    ) -> Result<Joined<M>, NotSubscribed> {
         loop {
             let cell = find();
             let mut state = lock(&cell.state);
@@ -155,13 +123,16 @@ impl<M: Member> Hub<M> {
             }
             if state.members.has(member.id()) {
                 subscribed(cell.id);
-                return Ok(false);
+                drop(state);
+                return Ok(Joined { cell, is_new: false, is_first: false });
             }
             match lock(member.held()).add(&cell, limit) {
                 Ok(()) => {
                     subscribed(cell.id);
+                    let is_first = state.members.is_empty() && !cell.pinned;
                     state.members.add(Arc::clone(member));
-                    return Ok(true);
+                    drop(state);
+                    return Ok(Joined { cell, is_new: true, is_first });
                 }
                 Err(not_subscribed) => {
                     drop(state);
@@ -172,9 +143,9 @@ impl<M: Member> Hub<M> {
         }
     }
 
-    /// Unsubscribes `member`; `false` if it was not subscribed.
-    pub(crate) fn unsubscribe(&self, uri: &str, member: &M) -> bool {
-        self.find(uri).is_some_and(|cell| self.remove(&cell, member, || ()))
+    /// Unsubscribes `member`; `None` if it was not subscribed.
+    pub(crate) fn unsubscribe(&self, uri: &str, member: &M) -> Option<Left<M>> {
+        self.remove(self.find(uri)?, member, || ())
     }
 
     /// Ends the subscription of that number and returns it; `None` if `member` has no such
@@ -184,22 +155,22 @@ impl<M: Member> Hub<M> {
         subscription: u64,
         member: &M,
         unsubscribed: impl FnOnce(),
-    ) -> Option<Arc<Cell<M>>> {
+    ) -> Option<Left<M>> {
         let cell = lock(member.held()).topics.iter().find(|cell| cell.id == subscription).cloned()?;
-        self.remove(&cell, member, unsubscribed).then_some(cell)
+        self.remove(cell, member, unsubscribed)
     }
 
-    fn remove(&self, cell: &Arc<Cell<M>>, member: &M, removed: impl FnOnce()) -> bool {
+    fn remove(&self, cell: Arc<Cell<M>>, member: &M, removed: impl FnOnce()) -> Option<Left<M>> {
         {
             let mut state = lock(&cell.state);
             if !state.members.remove(member.id()) {
-                return false;
+                return None;
             }
             removed();
-            lock(member.held()).remove(cell);
+            lock(member.held()).remove(&cell);
         }
-        self.forget_if_empty(cell);
-        true
+        let is_last = self.forget_if_empty(&cell);
+        Some(Left { cell, is_last })
     }
 
     /// The number of the subscription to `uri`, if `member` has it.
@@ -213,14 +184,14 @@ impl<M: Member> Hub<M> {
 
     /// Ends all subscriptions of a member that closes, and lets it have no more. Returns the
     /// topics of those that no [`unsubscribe`](Self::unsubscribe) has ended at the same time.
-    pub(crate) fn leave(&self, member: &M) -> Vec<Arc<Cell<M>>> {
-        let mut topics = lock(member.held()).close();
-        topics.retain(|cell| {
+    pub(crate) fn leave(&self, member: &M) -> Vec<Left<M>> {
+        let topics = lock(member.held()).close();
+        let leave = |cell: Arc<Cell<M>>| {
             let left = lock(&cell.state).members.remove(member.id());
-            self.forget_if_empty(cell);
-            left
-        });
-        topics
+            let is_last = self.forget_if_empty(&cell);
+            left.then_some(Left { cell, is_last })
+        };
+        topics.into_iter().filter_map(leave).collect()
     }
 
     /// Hands what is published on `uri` to each member of the audience; returns how many.
@@ -250,7 +221,7 @@ impl<M: Member> Hub<M> {
             state.members.publish_part(0, audience, out);
             state.members.begin_walk();
             drop(state);
-            walks.push(Walk { cell, next: 1 });
+            walks.push(Walk::behind_first(cell));
         }
         walks
     }
@@ -281,8 +252,11 @@ impl<M: Member> Hub<M> {
         let mut first = BinaryHeap::new();
         for shard in &self.shards {
             let shard = lock(shard);
-            for uri in shard.keys().filter(|uri| uri.starts_with(prefix) && &***uri > after) {
-                first.push(Arc::clone(uri));
+            for cell in shard.values().filter(|cell| cell.uri.starts_with(prefix) && &*cell.uri > after) {
+                if !cell.is_used() {
+                    continue;
+                }
+                first.push(Arc::clone(&cell.uri));
                 if first.len() > count {
                     first.pop();
                 }
@@ -301,14 +275,23 @@ impl<M: Member> Hub<M> {
 
     /// How many topics have subscribers.
     pub(crate) fn topics(&self) -> usize {
-        let patterns = lock(&self.patterns).count();
-        self.shards.iter().map(|shard| lock(shard).len()).sum::<usize>() + patterns
+        let patterns = lock(&self.patterns).values().filter(|cell| cell.is_used()).count();
+        let used = |shard: &Shard<M>| lock(shard).values().filter(|cell| cell.is_used()).count();
+        self.shards.iter().map(used).sum::<usize>() + patterns
+    }
+
+    /// Whether anybody hears meta events.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.watches.load(Ordering::Relaxed) > 0
+    }
+
+    fn place(&self, uri: &str) -> usize {
+        self.hasher.hash_one(uri) as usize % self.shards.len()
     }
 
     fn shard(&self, uri: &str) -> &Shard<M> {
-        let hash = self.hasher.hash_one(uri) as usize;
         // The remainder is below the number of shards.
-        &self.shards[hash % self.shards.len()]
+        &self.shards[self.place(uri)]
     }
 
     fn find(&self, uri: &str) -> Option<Arc<Cell<M>>> {
@@ -320,7 +303,7 @@ impl<M: Member> Hub<M> {
         if let Some(cell) = shard.get(uri) {
             return Arc::clone(cell);
         }
-        let cell = self.new_cell(uri, Match::Exact);
+        let cell = self.new_cell(uri, Match::Exact, false);
         shard.insert(Arc::clone(&cell.uri), Arc::clone(&cell));
         cell
     }
@@ -330,16 +313,42 @@ impl<M: Member> Hub<M> {
         if let Some(cell) = patterns.value(pattern) {
             return Arc::clone(cell);
         }
-        let cell = self.new_cell(pattern.as_str(), pattern.matching());
+        let cell = self.new_cell(pattern.as_str(), pattern.matching(), false);
         patterns.insert(pattern, Arc::clone(&cell));
         self.pattern_count.store(patterns.count(), Ordering::Release);
         cell
     }
 
-    fn new_cell(&self, uri: &str, matching: Match) -> Arc<Cell<M>> {
+    /// Has a subscription to that, whether somebody subscribes or not: it has a number.
+    pub(crate) fn pin(&self, pattern: &Pattern<'_>) {
+        let cell = self.new_cell(pattern.as_str(), pattern.matching(), true);
+        if cell.is_pattern() {
+            let mut patterns = lock(&self.patterns);
+            patterns.insert(pattern, cell);
+            self.pattern_count.store(patterns.count(), Ordering::Release);
+        } else {
+            lock(self.shard(&cell.uri)).insert(Arc::clone(&cell.uri), cell);
+        }
+    }
+
+    /// Its number says where it is found.
+    fn new_cell(&self, uri: &str, matching: Match, pinned: bool) -> Arc<Cell<M>> {
         let state = Mutex::new(State { members: Members::new(), forgotten: false });
-        let id = self.count.fetch_add(1, Ordering::Relaxed) + 1;
-        Arc::new(Cell { uri: uri.into(), id, matching, state })
+        let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        let place = if matching == Match::Exact { self.place(uri) } else { SHARDS };
+        let id = number * PLACES + place as u64;
+        let created = SystemTime::now().into();
+        let cell = Arc::new(Cell { uri: uri.into(), id, matching, created, pinned, state });
+        if cell.is_watch() {
+            self.watches.fetch_add(1, Ordering::Relaxed);
+        }
+        cell
+    }
+
+    fn forget(&self, cell: &Cell<M>) {
+        if cell.is_watch() {
+            self.watches.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     /// The subscriptions to patterns that `uri` matches.
@@ -351,9 +360,10 @@ impl<M: Member> Hub<M> {
         patterns.matches(uri).cloned().collect()
     }
 
-    fn forget_if_empty(&self, cell: &Arc<Cell<M>>) {
-        if !lock(&cell.state).members.is_empty() {
-            return;
+    /// `true`: it has just come to its end.
+    fn forget_if_empty(&self, cell: &Arc<Cell<M>>) -> bool {
+        if cell.pinned || !lock(&cell.state).members.is_empty() {
+            return false;
         }
         if cell.is_pattern() {
             return self.forget_pattern_if_empty(cell);
@@ -364,79 +374,24 @@ impl<M: Member> Hub<M> {
             state.forgotten = true;
             shard.remove(&cell.uri);
             shrink_map(&mut shard);
+            self.forget(cell);
+            return true;
         }
+        false
     }
 
-    fn forget_pattern_if_empty(&self, cell: &Arc<Cell<M>>) {
+    fn forget_pattern_if_empty(&self, cell: &Arc<Cell<M>>) -> bool {
         // It was a pattern when it was subscribed to, by rules that are as strict as these or more.
-        let Ok(pattern) = Pattern::parse(&*cell.uri, cell.matching, Rules::Loose) else { return };
+        let Ok(pattern) = Pattern::parse(&*cell.uri, cell.matching, Rules::Loose) else { return false };
         let mut patterns = lock(&self.patterns);
         let mut state = lock(&cell.state);
         if state.members.is_empty() && !state.forgotten {
             state.forgotten = true;
             patterns.remove(&pattern);
             self.pattern_count.store(patterns.count(), Ordering::Release);
+            self.forget(cell);
+            return true;
         }
-    }
-}
-
-impl<M: Member> Cell<M> {
-    /// Whether it is a subscription to a pattern of topics.
-    pub(crate) fn is_pattern(&self) -> bool {
-        self.matching != Match::Exact
-    }
-
-    fn begin(&self, out: &mut impl Outlet<M>) {
-        out.begin(self.id, self.is_pattern());
-    }
-}
-
-/// The way of one publication through a topic's parts.
-pub(crate) struct Walk<M: Member> {
-    cell: Arc<Cell<M>>,
-    next: usize,
-}
-
-impl<M: Member> Walk<M> {
-    /// Hands what is published to those in the next part. `false`: it was the last.
-    pub(crate) fn go_on(&mut self, audience: &Audience, out: &mut impl Outlet<M>) -> bool {
-        self.cell.begin(out);
-        let part = self.next;
-        self.next += 1;
-        lock(&self.cell.state).members.publish_part(part, audience, out)
-    }
-}
-
-impl<M: Member> Drop for Walk<M> {
-    fn drop(&mut self) {
-        lock(&self.cell.state).members.end_walk();
-    }
-}
-
-impl<M: Member> Held<M> {
-    fn add(&mut self, cell: &Arc<Cell<M>>, limit: usize) -> Result<(), NotSubscribed> {
-        if self.closed {
-            return Err(NotSubscribed::Closing);
-        }
-        if self.topics.len() >= limit {
-            return Err(NotSubscribed::TooMany(limit));
-        }
-        if self.topics.capacity() == 0 {
-            // Most connections have one or two subscriptions: not the four that a vector begins with.
-            self.topics.reserve_exact(1);
-        }
-        self.topics.push(Arc::clone(cell));
-        Ok(())
-    }
-
-    fn remove(&mut self, cell: &Arc<Cell<M>>) {
-        if let Some(at) = self.topics.iter().position(|held| Arc::ptr_eq(held, cell)) {
-            self.topics.swap_remove(at);
-        }
-    }
-
-    fn close(&mut self) -> Vec<Arc<Cell<M>>> {
-        self.closed = true;
-        std::mem::take(&mut self.topics)
+        false
     }
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use clank_core::subscription::Audience;
 use clank_core::topic::Uri;
-use clank_wire::wamp2::Id;
 use clank_wire::ws::CloseCode;
 use tokio::task::AbortHandle;
 
-use super::wamp2::Publishing;
+use super::testament::Testament;
+use super::wamp2::{Asked, Publishing};
 use crate::event::Told;
 use crate::topic::Event;
 
@@ -24,6 +24,8 @@ pub(crate) enum Work {
     Tell { told: Arc<Told>, listener: usize },
     /// Tell the topic's handler that the connection left it.
     Left(Uri<'static>),
+    /// Publish this, as the client wanted it to be at its end.
+    Testament(Box<Testament>),
     /// A message that came while application code was running.
     Text(Box<str>),
     /// The same, of bytes.
@@ -67,7 +69,7 @@ pub(crate) enum Job {
     /// A listener is being told; the next one has this number.
     Tell { told: Arc<Told>, next: usize },
     /// A handler decides on a subscription.
-    Permit { topic: Uri<'static>, request: Option<Id> },
+    Permit { topic: Uri<'static>, asked: Option<Asked> },
     /// A handler hears of a subscription made or ended.
     Hear,
     /// A handler sees a publication.
@@ -264,6 +266,7 @@ mod tests {
             Work::Hangup(_) => "hangup".into(),
             Work::Farewell => "farewell".into(),
             Work::Ended => "ended".into(),
+            Work::Testament(_) => "testament".into(),
         })
     }
 

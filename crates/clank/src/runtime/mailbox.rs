@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Recovered(Token),
     /// Close this connection, as the application asks.
     Close { token: Token, code: u16, reason: Box<str> },
+    /// End this connection's session, with these words in GOODBYE.
+    Kill { token: Token, reason: Box<str>, message: Option<Box<str>> },
     /// Tell that something went wrong on this connection, as the application says.
     Report { token: Token, message: Box<str> },
     /// Poll what is pending on this connection.

@@ -14,6 +14,7 @@ use super::cx::Cx;
 use super::dealer::{CallKey, Caller, NotRegistered};
 use super::outbound::OnOverflow;
 use super::reply::{Answer2, frame, interrupt, reply};
+use super::turn::Turn;
 use super::wamp2::errors;
 
 impl Conn {
@@ -26,19 +27,16 @@ impl Conn {
             // Nobody can take calls away from the server.
             Some((reason::PROCEDURE_ALREADY_EXISTS, format!("{uri} is the server's own")))
         } else {
-            let limit = cx.engine.limits().subscriptions.count();
-            let (peer, turn) = (&self.peer, &mut cx.turn);
-            let announce = |registration| {
+            let peer = &self.peer;
+            let announce = |registration, turn: &mut Turn| {
                 let registered = Registered { request, registration };
                 let (frame, message) = frame(peer, |serializer, out| registered.encode(serializer, out));
                 turn.note(peer, peer.push(frame, message, OnOverflow::Disconnect));
             };
             let how = (options.invoke, options.disclose_caller);
-            match peer.realm.dealer.register(&pattern, peer, how, limit, announce) {
+            match peer.realm.register(&pattern, peer, how, &mut cx.turn, announce) {
                 Ok(()) | Err(NotRegistered::Closing) => None,
-                Err(why @ NotRegistered::Exists) => {
-                    Some((reason::PROCEDURE_ALREADY_EXISTS, format!("{uri}: {why}")))
-                }
+                Err(NotRegistered::Refused(why)) => Some((why.uri(), format!("{uri}: {why}"))),
                 Err(why) => {
                     self.fail_limit(&format!("{uri} is not offered: {why}"), cx);
                     Some((errors::LIMIT_EXCEEDED, why.to_string()))
@@ -52,13 +50,13 @@ impl Conn {
 
     pub(super) fn on_unregister(&mut self, unregister: Unregister, cx: &mut Cx) {
         let Unregister { request, registration } = unregister;
-        let (peer, turn) = (&self.peer, &mut cx.turn);
-        let announce = || {
+        let peer = &self.peer;
+        let announce = |turn: &mut Turn| {
             let unregistered = RouterMessage::Unregistered(Unregistered::Reply { request });
             let (frame, message) = frame(peer, |serializer, out| unregistered.encode(serializer, out));
             turn.note(peer, peer.push(frame, message, OnOverflow::Disconnect));
         };
-        if !peer.realm.dealer.unregister(registration, peer, announce) {
+        if !peer.realm.unregister(registration, peer, &mut cx.turn, announce) {
             let (uri, why) = (reason::NO_SUCH_REGISTRATION, "the session has no such registration");
             self.send_error(MessageType::Unregister, request, uri, why, cx);
         }
@@ -145,7 +143,7 @@ impl Conn {
     /// The connection ends: its procedures are offered no longer, those who wait for it hear that they
     /// wait in vain, and those for whom it waits that they need not answer.
     pub(super) fn leave_dealer(&mut self, cx: &mut Cx) {
-        let left = self.peer.realm.dealer.leave(&self.peer);
+        let left = self.peer.realm.leave_dealer(&self.peer, &mut cx.turn);
         for caller in left.unanswered {
             refuse(caller, reason::CANCELED, "the callee has left", cx);
         }

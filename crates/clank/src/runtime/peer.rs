@@ -100,6 +100,11 @@ impl Peer {
         })
     }
 
+    /// Whether it speaks WAMP.
+    pub(crate) fn is_session(&self) -> bool {
+        self.facts.session.is_some() || self.facts.request.protocol.is_some()
+    }
+
     pub(crate) fn is_open(&self) -> bool {
         self.open.load(Ordering::Acquire)
     }

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use clank_wire::json::Raw;
+use clank_wire::json::{Raw, SyntaxError};
 use clank_wire::payload::{Payload, PayloadBuf};
 use clank_wire::wamp2::{CancelMode, Id, Passthru, reason};
 use tokio::sync::oneshot;
 
 use super::dealer::Caller;
 use super::engine::Engine;
+use super::meta::{Procedure, Refused};
 use super::peer::Peer;
 use super::reply::{interrupt, invoke};
 use super::turn::Turn;
@@ -18,12 +19,12 @@ use crate::rpc::Answered;
 /// that is no longer waited for is cancelled.
 pub(crate) async fn call_client(engine: &Engine, uri: &str, params: &[u8]) -> Answered {
     let refused = |uri: &str, why: &str| (uri.to_owned(), PayloadBuf::from_error(why, None));
-    let text = std::str::from_utf8(params).unwrap_or_default();
-    let payload = match Raw::parse(text).map(|value| (value, value.to_list())) {
-        Ok((_, Some(arguments))) => Payload::from(arguments),
-        Ok((value, None)) => Payload::EMPTY.with_keywords(value).unwrap_or_else(|| value.into()),
-        Err(error) => return Err(refused(reason::INVALID_ARGUMENT, &error.to_string())),
-    };
+    let payload =
+        payload_of(params).map_err(|error| refused(reason::INVALID_ARGUMENT, &error.to_string()))?;
+    if let Some(procedure) = Procedure::find(uri) {
+        let answered = procedure.answer(engine, engine.realms.home(), None, payload);
+        return answered.map_err(|Refused { uri, why }| refused(uri, &why));
+    }
     let (waiting, answered) = oneshot::channel();
     let mut turn = Turn::default();
     let invoked = engine.realms.home().dealer.call(uri, Caller::Program(waiting), usize::MAX);
@@ -32,6 +33,15 @@ pub(crate) async fn call_client(engine: &Engine, uri: &str, params: &[u8]) -> An
     engine.hand_over(turn);
     let _waits = Waits { engine, callee: invoked.callee, invocation: invoked.request };
     answered.await.unwrap_or_else(|_| Err(refused(reason::CANCELED, "the server has ended")))
+}
+
+/// Parameters in JSON as arguments: an array is their list, an object is keyword arguments.
+pub(super) fn payload_of(params: &[u8]) -> Result<Payload<'_>, SyntaxError> {
+    let value = Raw::parse(std::str::from_utf8(params).unwrap_or_default())?;
+    Ok(match value.to_list() {
+        Some(arguments) => arguments.into(),
+        None => Payload::EMPTY.with_keywords(value).unwrap_or_else(|| value.into()),
+    })
 }
 
 /// Takes the call back when nobody waits for it any longer.

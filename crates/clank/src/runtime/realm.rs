@@ -8,7 +8,10 @@ use clank_core::wamp2::authorize::Authorizer;
 use super::auth::Authentication;
 use super::dealer::Dealer;
 use super::hub::Hub;
+use super::keeping::Keeping;
 use super::peer::Peer;
+use super::sync::Mutex;
+use super::sync::atomic::AtomicUsize;
 use crate::wamp2;
 
 /// A space of topics and procedures.
@@ -20,6 +23,12 @@ pub(crate) struct Realm {
     pub authentication: Authentication,
     /// What they may do; `None`: everything.
     pub authorizer: Option<Authorizer>,
+    /// The events that it keeps for those who come later.
+    pub keeping: Keeping,
+    /// How many sessions it has.
+    pub sessions: AtomicUsize,
+    /// Keeps meta events in the order of what they tell of.
+    pub meta: Mutex<()>,
 }
 
 /// All realms of a server.
@@ -32,12 +41,17 @@ pub(crate) struct Realms {
 
 impl Realm {
     fn new(settings: &wamp2::Realm) -> Arc<Self> {
+        let hub = Hub::new();
+        settings.histories.iter().for_each(|(topics, _)| hub.pin(topics));
         Arc::new(Self {
             name: (&*settings.name).into(),
-            hub: Hub::new(),
+            hub,
             dealer: Dealer::default(),
             authentication: Authentication::new(settings.auth.as_ref()),
             authorizer: settings.authorizer.clone(),
+            keeping: Keeping::new(&settings.histories),
+            sessions: AtomicUsize::new(0),
+            meta: Mutex::default(),
         })
     }
 }

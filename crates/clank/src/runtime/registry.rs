@@ -35,13 +35,14 @@ impl Registry {
         self.peers.insert(peer.id(), Arc::clone(peer));
     }
 
-    pub(super) fn remove(&mut self, peer: &Peer) {
+    /// `false`: it was there no longer.
+    pub(super) fn remove(&mut self, peer: &Peer) -> bool {
         self.sessions.remove(&peer.session_id);
         shrink_map(&mut self.sessions);
         if let Some(entry) = self.identity_of(peer) {
             self.identified.remove(&entry);
         }
-        self.peers.remove(&peer.id());
+        self.peers.remove(&peer.id()).is_some()
     }
 
     pub(super) fn count(&self) -> usize {
@@ -112,7 +113,7 @@ mod tests {
         }
         registry.remove(&peers[0]);
         assert_eq!(ids(registry.of("anna")), [4]);
-        peers.iter().for_each(|peer| registry.remove(peer));
+        peers.iter().for_each(|peer| _ = registry.remove(peer));
         assert!(registry.sessions.is_empty() && registry.identified.is_empty() && registry.count() == 0);
     }
 

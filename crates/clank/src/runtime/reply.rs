@@ -67,17 +67,25 @@ impl Answer2<'_> {
     }
 }
 
+/// What a client that calls is sent.
+pub(super) fn frame_for_caller(
+    caller: &Caller,
+    answer: Answer2<'_>,
+    passthru: &Passthru<'_>,
+) -> (Bytes, usize) {
+    match caller {
+        Caller::Wamp1 { peer, id } => answer.frame1(peer, id),
+        Caller::Wamp2 { peer, request, .. } => answer.frame_with(peer, *request, passthru),
+        // It is sent nothing.
+        Caller::Program(_) => (Bytes::new(), 0),
+    }
+}
+
 /// Replies to a caller. Only who has taken the call out of the dealer's table may do so.
 pub(super) fn reply(caller: Caller, answer: Answer2<'_>, passthru: &Passthru<'_>, turn: &mut Turn) {
-    let (peer, (frame, message)) = match caller {
-        Caller::Wamp1 { peer, id } => {
-            let frame = answer.frame1(&peer, &id);
-            (peer, frame)
-        }
-        Caller::Wamp2 { peer, request, .. } => {
-            let frame = answer.frame_with(&peer, request, passthru);
-            (peer, frame)
-        }
+    let (frame, message) = frame_for_caller(&caller, answer, passthru);
+    let peer = match caller {
+        Caller::Wamp1 { peer, .. } | Caller::Wamp2 { peer, .. } => peer,
         Caller::Program(waiting) => {
             let answered = match answer {
                 Answer2::Result(payload) | Answer2::Progress(payload) => Ok(payload.to_buf()),

@@ -10,17 +10,17 @@ use clank_core::topic::Uri;
 use clank_core::wamp1::{Action, Request, Violation};
 use clank_core::wamp2::authorize::Action as Authorized;
 use clank_wire::payload::Payload;
-use clank_wire::wamp2::{Id, MessageType, reason};
+use clank_wire::wamp2::{MessageType, reason};
 
 use super::calls::Over;
 use super::closing::Ending;
 use super::conn::{Conn, Protocol};
 use super::cx::Cx;
 use super::engine::Engine;
-use super::hub::{Member, NotSubscribed};
+use super::hub::{Member, NotSubscribed, OWN};
 use super::job::{Done, Failed, Outcome, Started, Ticket, Who, outcome, panic_message};
 use super::lane::{Job, Running, Work};
-use super::wamp2::{Publishing, errors};
+use super::wamp2::{Asked, Publishing, errors};
 use crate::config::TopicEntry;
 use crate::hooks::BoxFuture;
 use crate::raw::Message;
@@ -45,13 +45,16 @@ impl Conn {
             Ok(Request::Prefix) => {}
             // WAMP v1 has no answer for who may not.
             Ok(Request::Subscribe { topic }) if !self.may(Authorized::Subscribe, &topic, cx) => {}
-            Ok(Request::Publish { topic, .. }) if !self.may(Authorized::Publish, &topic, cx) => {}
+            // What is WAMP's own is said by the server alone.
+            Ok(Request::Publish { topic, .. })
+                if topic.as_str().starts_with(OWN) || !self.may(Authorized::Publish, &topic, cx) => {}
             Ok(Request::Subscribe { topic }) => self.subscribe(topic, None, cx),
             Ok(Request::Unsubscribe { topic }) => self.unsubscribe(&topic, cx),
             Ok(Request::Publish { topic, payload, recipients }) => {
                 let engine = Arc::clone(&cx.engine);
                 let audience = recipients.resolve(self.peer.id(), |session| engine.connection_of(session));
-                self.publish(topic, payload, (audience, Publishing::default()), cx);
+                let keep = self.peer.realm.keeping.wants(topic.as_str(), recipients.names_sessions());
+                self.publish(topic, payload, (audience, Publishing { keep, ..Publishing::default() }), cx);
             }
             Ok(Request::Call(call)) => self.call(&call, cx),
             Err(violation) => self.on_violation(&violation, cx),
@@ -99,25 +102,25 @@ impl Conn {
         }
     }
 
-    /// `request` is what a client of WAMP v2 is answered.
-    pub(super) fn subscribe(&mut self, topic: Uri<'_>, request: Option<Id>, cx: &mut Cx) {
+    /// `asked` is what a client of WAMP v2 is answered.
+    pub(super) fn subscribe(&mut self, topic: Uri<'_>, asked: Option<Asked>, cx: &mut Cx) {
         match handler(&topic, cx) {
             Some(entry) if entry.hooks.may_subscribe => {
                 let topic = topic.into_owned();
                 let (connection, view) = (self.connection(), self.view(&topic, cx));
                 let ask = move || entry.handler.may_subscribe(connection, view);
-                self.start(Job::Permit { topic, request }, entry.inline, ask, Done::Permitted, cx);
+                self.start(Job::Permit { topic, asked }, entry.inline, ask, Done::Permitted, cx);
             }
-            _ => self.join(&topic, request, cx),
+            _ => self.join(&topic, asked, cx),
         }
     }
 
-    fn join(&mut self, topic: &Uri<'_>, request: Option<Id>, cx: &mut Cx) {
-        match self.join_as(topic, request, cx) {
+    fn join(&mut self, topic: &Uri<'_>, asked: Option<Asked>, cx: &mut Cx) {
+        match self.join_as(topic, asked, cx) {
             Ok(true) => {}
             Ok(false) | Err(NotSubscribed::Closing) => return,
             Err(error) => {
-                if let Some(request) = request {
+                if let Some(Asked { request, .. }) = asked {
                     let message = error.to_string();
                     self.send_error(MessageType::Subscribe, request, errors::LIMIT_EXCEEDED, &message, cx);
                 }
@@ -137,7 +140,7 @@ impl Conn {
     }
 
     fn unsubscribe(&mut self, topic: &Uri<'_>, cx: &mut Cx) {
-        if self.peer.realm.hub.unsubscribe(topic.as_str(), &self.peer) {
+        if self.peer.realm.unsubscribe(topic.as_str(), &self.peer, &mut cx.turn) {
             self.has_left_topic(topic, cx);
         }
     }
@@ -174,7 +177,7 @@ impl Conn {
         cx: &mut Cx,
     ) {
         match handler(&topic, cx) {
-            Some(entry) if entry.hooks.publish && entry.handler.sees_publications(topic.as_str()) => {
+            Some(entry) if entry.sees(&topic) => {
                 let (topic, event) = (topic.into_owned(), Event(payload.to_buf()));
                 let publication =
                     Publication { event: event.clone(), audience: crate::topic::Audience(audience.clone()) };
@@ -189,6 +192,11 @@ impl Conn {
         }
     }
 
+    /// Whether a handler sees what is published to the topic.
+    pub(super) fn is_seen(&self, topic: &Uri<'_>, cx: &Cx) -> bool {
+        handler(topic, cx).is_some_and(|entry| entry.sees(topic))
+    }
+
     /// Publishes what no handler has to see any more. Where the subscribers are very many the
     /// worker does it bit by bit, and the client's next message waits.
     fn publish_now(
@@ -198,8 +206,11 @@ impl Conn {
         (audience, publishing): (Audience, Publishing),
         cx: &mut Cx,
     ) {
-        let Publishing { acknowledge, said } = publishing;
+        let Publishing { acknowledge, mut said, keep } = publishing;
         let (publication, realm) = (said.publication, Arc::clone(&self.peer.realm));
+        if let Some(keep) = keep {
+            realm.keeping.keep(*keep, topic, payload, &mut said, cx.engine.limits());
+        }
         let event = (topic, payload, said);
         if let Some(publication) = cx.engine.begin_publication(&realm, event, audience, &mut cx.turn) {
             cx.publications.push_back((publication, self.peer.token));
@@ -249,6 +260,7 @@ impl Conn {
                 Work::Record(told) => self.record(told, cx),
                 Work::Tell { told, listener } => self.tell_listener(told, listener, cx),
                 Work::Left(topic) => self.tell_left(&topic, cx),
+                Work::Testament(testament) => self.publish_testament(&testament, cx),
                 Work::Text(text) => self.on_text(&text, cx),
                 Work::Binary(bytes) => self.on_binary(&bytes, cx),
                 Work::Hangup(frame) => self.on_hangup(frame, cx),
@@ -299,10 +311,10 @@ impl Conn {
                     _ => self.lane.resume(told, 0),
                 }
             }
-            (Job::Permit { topic, request }, Done::Permitted(Ok(Permit::Granted))) => {
-                self.join(&topic, request, cx);
+            (Job::Permit { topic, asked }, Done::Permitted(Ok(Permit::Granted))) => {
+                self.join(&topic, asked, cx);
             }
-            (Job::Permit { topic, request: Some(request) }, Done::Permitted(Ok(_))) => {
+            (Job::Permit { topic, asked: Some(Asked { request, .. }) }, Done::Permitted(Ok(_))) => {
                 let why = format!("not allowed to subscribe to {topic}");
                 self.send_error(MessageType::Subscribe, request, reason::NOT_AUTHORIZED, &why, cx);
             }
@@ -326,7 +338,7 @@ impl Conn {
     /// Application code failed; what it was for decides what follows.
     pub(super) fn on_job_failed(&mut self, job: Job, failed: Failed, cx: &mut Cx) {
         let request = match job {
-            Job::Permit { request, .. } => request.map(|request| (MessageType::Subscribe, request)),
+            Job::Permit { asked, .. } => asked.map(|asked| (MessageType::Subscribe, asked.request)),
             Job::Publish { ref publishing, .. } => {
                 publishing.acknowledge.map(|request| (MessageType::Publish, request))
             }

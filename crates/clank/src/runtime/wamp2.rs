@@ -6,7 +6,7 @@ use bytes::Bytes;
 use clank_core::cause::Cause;
 use clank_core::subscription::{Audience, Connections};
 use clank_core::topic::Uri;
-use clank_core::wamp2::{Fault, Publish, Received, Refusal, Request};
+use clank_core::wamp2::{Fault, Publish, Received, Refusal, Request, Subscribe};
 use clank_wire::payload::{Payload, PayloadBuf};
 use clank_wire::serializer::Serializer;
 use clank_wire::wamp2::{
@@ -19,6 +19,8 @@ use super::conn::{Conn, IDENT, Protocol};
 use super::cx::Cx;
 use super::form;
 use super::hub::{Member, NotSubscribed};
+use super::keeping::Keep;
+use super::meta::To;
 use super::outbound::OnOverflow;
 use super::peer::Peer;
 use super::turn::{Said, new_publication};
@@ -36,10 +38,14 @@ const ROLES: [(&str, &[&str]); 2] = [
     (
         "broker",
         &[
+            "event_history",
+            "event_retention",
             "pattern_based_subscription",
             "publisher_exclusion",
             "publisher_identification",
+            "session_meta_api",
             "subscriber_blackwhite_listing",
+            "subscription_meta_api",
         ],
     ),
     (
@@ -50,7 +56,10 @@ const ROLES: [(&str, &[&str]); 2] = [
             "call_timeout",
             "pattern_based_registration",
             "progressive_call_results",
+            "registration_meta_api",
+            "session_meta_api",
             "shared_registration",
+            "testament_meta_api",
         ],
     ),
 ];
@@ -61,6 +70,16 @@ pub(crate) struct Publishing {
     /// The request, if its sender waits for an answer.
     pub acknowledge: Option<Id>,
     pub said: Said,
+    /// It is kept for those who come later.
+    pub keep: Option<Box<Keep>>,
+}
+
+/// A subscription that a client of WAMP v2 asks for.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked {
+    pub request: Id,
+    /// It wants the event that the topic has retained.
+    pub get_retained: bool,
 }
 
 impl Conn {
@@ -119,7 +138,9 @@ impl Conn {
             Request::Subscribe(subscribe) if subscribe.matching != Match::Exact => {
                 self.subscribe_to_pattern(&subscribe, cx);
             }
-            Request::Subscribe(subscribe) => self.subscribe(subscribe.topic, Some(subscribe.request), cx),
+            Request::Subscribe(Subscribe { request, topic, get_retained, .. }) => {
+                self.subscribe(topic, Some(Asked { request, get_retained }), cx);
+            }
             Request::Unsubscribe(unsubscribe) => self.unsubscribe_from(unsubscribe, cx),
             Request::Publish(publish) => self.on_publish(publish, cx),
             Request::Goodbye(reason) => self.on_goodbye(&reason, cx),
@@ -133,7 +154,7 @@ impl Conn {
         }
     }
 
-    fn on_publish(&mut self, publish: Publish<'_>, cx: &mut Cx) {
+    pub(super) fn on_publish(&mut self, publish: Publish<'_>, cx: &mut Cx) {
         let Publish { request, topic, options, payload } = publish;
         let mut audience = match options.exclude_me {
             true => Audience::everyone_but(self.peer.id()),
@@ -160,7 +181,8 @@ impl Conn {
             publisher: options.disclose_me.then(|| Arc::clone(&self.peer)),
             passthru: owned_passthru(&options.passthru),
         };
-        let publishing = Publishing { acknowledge: options.acknowledge.then_some(request), said };
+        let keep = self.peer.realm.keeping.wants_of(topic.as_str(), &options, self.peer.id());
+        let publishing = Publishing { acknowledge: options.acknowledge.then_some(request), said, keep };
         self.publish(topic, payload, (audience, publishing), cx);
     }
 
@@ -175,27 +197,31 @@ impl Conn {
     pub(super) fn join_as(
         &mut self,
         topic: &Uri<'_>,
-        request: Option<Id>,
+        asked: Option<Asked>,
         cx: &mut Cx,
     ) -> Result<bool, NotSubscribed> {
-        let (Some(request), Protocol::Wamp2(session)) = (request, &self.protocol) else {
-            return cx.engine.subscribe(topic, &self.peer);
+        let (Some(Asked { request, get_retained }), Protocol::Wamp2(session)) = (asked, &self.protocol)
+        else {
+            return cx.engine.subscribe(topic, &self.peer, &mut cx.turn);
         };
-        let (codec, peer, turn) = (session.codec(), &self.peer, &mut cx.turn);
-        cx.engine.subscribe_with(topic, peer, |subscription| {
+        let (codec, peer) = (session.codec(), &self.peer);
+        peer.realm.subscribe(To::Topic(topic.as_str()), peer, &mut cx.turn, |subscription, turn| {
             let subscription = Id::new(subscription).unwrap_or(Id::MIN);
             let subscribed = Subscribed { request, subscription };
             let (frame, message) =
                 form::frame(codec, peer.window, |serializer, out| subscribed.encode(serializer, out));
             turn.note(peer, peer.push(frame, message, OnOverflow::Disconnect));
+            if get_retained {
+                peer.send_retained(subscription, (topic.as_str(), Match::Exact), turn);
+            }
         })
     }
 
     fn unsubscribe_from(&mut self, unsubscribe: Unsubscribe, cx: &mut Cx) {
         let Unsubscribe { request, subscription } = unsubscribe;
         let Protocol::Wamp2(session) = &self.protocol else { return };
-        let (codec, peer, turn) = (session.codec(), &self.peer, &mut cx.turn);
-        let left = peer.realm.hub.unsubscribe_from(subscription.get(), &**peer, || {
+        let (codec, peer) = (session.codec(), &self.peer);
+        let left = peer.realm.unsubscribe_from(subscription.get(), peer, &mut cx.turn, |turn| {
             let unsubscribed = Unsubscribed::Reply { request };
             let (frame, message) =
                 form::frame(codec, peer.window, |serializer, out| unsubscribed.encode(serializer, out));
@@ -230,13 +256,9 @@ impl Conn {
 
     /// Tells a client why its session ends, where that is not the client's own doing.
     pub(super) fn say_goodbye(&mut self, ending: &Ending, cx: &mut Cx) {
-        let uri = match ending.cause() {
-            Cause::ServerShutdown => reason::SYSTEM_SHUTDOWN,
-            Cause::ServerClosed => reason::KILLED,
-            _ => return,
-        };
-        let message = Some(ending.reason().to_owned().into());
-        self.send2(&RouterMessage::Goodbye(Goodbye { reason: uri.into(), message }), cx);
+        let Some((uri, message)) = ending.goodbye() else { return };
+        let (reason, message) = (uri.into(), message.map(Into::into));
+        self.send2(&RouterMessage::Goodbye(Goodbye { reason, message }), cx);
     }
 
     pub(super) fn on_fault(&mut self, fault: &Fault, cx: &mut Cx) {
@@ -319,7 +341,7 @@ pub(super) fn owned_passthru(passthru: &Passthru<'_>) -> Option<Box<Passthru<'st
 }
 
 /// As much of a reason as a close frame takes.
-fn close_reason(mut reason: String) -> String {
+pub(super) fn close_reason(mut reason: String) -> String {
     const MAX_BYTES: usize = 123;
     if reason.len() > MAX_BYTES {
         let mut end = MAX_BYTES - "…".len();

@@ -276,6 +276,9 @@ impl Worker {
                     conn.close(Ending::new(Cause::ServerClosed, &reason).code(code), cx);
                 });
             }
+            Command::Kill { token, reason, message } => {
+                self.with(token, |conn, cx| conn.close(Ending::killed(reason, message), cx));
+            }
             Command::Report { token, message } => self.with(token, |conn, cx| conn.on_report(&message, cx)),
             Command::Wake(token) => {
                 self.with(token, |conn, _| conn.on_woken());

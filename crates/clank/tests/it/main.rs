@@ -23,5 +23,8 @@ mod wamp1_messages;
 mod wamp2_auth;
 mod wamp2_authorize;
 mod wamp2_calls;
+mod wamp2_history;
 mod wamp2_messages;
+mod wamp2_meta;
 mod wamp2_patterns;
+mod wamp2_testaments;
