@@ -9,6 +9,7 @@ mod api;
 mod journal;
 mod load;
 mod problem;
+mod rawsocket;
 pub mod reference;
 mod settings;
 mod sinks;
@@ -21,6 +22,7 @@ pub use api::{ApiListen, ApiSettings, OptionalPath, Token, Tokens};
 pub use journal::{Directory, Durability, JournalSettings, OnFull};
 pub use load::{Config, Flag, Input, Source, load, read};
 pub use problem::{Place, Problem, Severity};
+pub use rawsocket::RawSocketSettings;
 pub use settings::{
     ConsoleFormat, DeflateSettings, EventSettings, HeaderName, Host, LogFormat, LogLevel, LogSettings,
     OnConnectTimeout, Origin, ServerSettings, Settings, UrlPath, Wamp1Settings, Workers,

@@ -19,6 +19,7 @@ mod event;
 mod handle;
 mod hooks;
 mod listener;
+mod listening;
 mod mount;
 mod periodic;
 mod raw;
@@ -31,7 +32,9 @@ pub mod wamp2;
 pub use admission::{Admission, ConnectRequest};
 pub use builder::{Builder, Clank};
 pub use clank_core::cause::{Cause, ErrorKind};
-pub use clank_core::event::{Disconnected, Event as Record, EventKind, Identity, Rejection, Timestamp};
+pub use clank_core::event::{
+    Disconnected, Event as Record, EventKind, Identity, Rejection, Timestamp, Transport,
+};
 pub use clank_core::id::{ConnectionId, NodeId, RunId};
 pub use clank_core::journal::{self, Journal};
 pub use clank_core::limits::{self, Limits, SlowConsumer};

@@ -11,6 +11,7 @@ use clank_core::wamp1::{self, EmptyEligible, OnMalformed};
 
 use super::api::ApiSettings;
 use super::journal::JournalSettings;
+use super::rawsocket::RawSocketSettings;
 use super::sinks::{ConnectingSettings, SinkSettings};
 use super::symfony::SymfonySettings;
 use super::value::{Choice, Invalid, Raw, Value, Word, words};
@@ -29,6 +30,8 @@ pub struct Settings {
     pub wamp1: Wamp1Settings,
     /// `[wamp2]`
     pub wamp2: Wamp2Settings,
+    /// `[rawsocket]`
+    pub rawsocket: RawSocketSettings,
     /// `[deflate]`
     pub deflate: DeflateSettings,
     /// `[api]`
@@ -131,6 +134,7 @@ impl Default for Settings {
                 empty_eligible: EmptyEligible::Everyone,
             },
             wamp2: Wamp2Settings::default(),
+            rawsocket: RawSocketSettings::default(),
             deflate: DeflateSettings { enabled: false },
             api: ApiSettings::default(),
             connecting: ConnectingSettings::default(),

@@ -86,6 +86,10 @@ pub const SECTIONS: &[Section] = &[
         name: "wamp2",
         sentence: "The realms that clients of WAMP v2 join; see [WAMP v2](wamp2.md#sessions-and-realms).",
     },
+    Section {
+        name: "rawsocket",
+        sentence: "[WAMP v2 without WebSocket](wamp2.md#rawsocket), on a port or a Unix socket of its own. It is off unless it has one.",
+    },
     Section { name: "deflate", sentence: "Compression of messages (RFC 7692)." },
     Section {
         name: "shutdown",
@@ -182,6 +186,9 @@ pub const SETTINGS: &[Setting] = table! {
 
     "wamp2.realm" => wamp2.realm, "The realm that is always there: clients of WAMP v1 are in it, and the HTTP API publishes in it.";
     "wamp2.realms" => wamp2.realms, "Other realms, each a space of topics and procedures of its own.";
+
+    "rawsocket.listen" => rawsocket.listen, "The address to listen on. It has no TLS, and its clients have no cookie and no origin.";
+    "rawsocket.unix" => rawsocket.unix, "The path of a Unix socket to listen on, to which the server's own user and group may connect. One that a killed server has left there is replaced.";
 
     "deflate.enabled" => deflate.enabled, "Whether compression is offered to clients. It saves traffic and costs time.";
 

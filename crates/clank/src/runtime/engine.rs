@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Instant, SystemTime};
 
-use clank_core::event::{Body, Event as Record, EventKind, Headers, Origin, RequestFacts, Timestamp};
+use clank_core::event::{
+    Body, Event as Record, EventKind, Headers, Origin, RequestFacts, Timestamp, Transport,
+};
 use clank_core::id::{ConnectionId, ResourceId, RunId};
 use clank_core::journal::Journal;
 use clank_core::limits::{Limits, SlowConsumer};
@@ -179,6 +181,7 @@ impl Engine {
         });
         RequestFacts {
             remote_address: remote.map(Into::into),
+            transport: Transport::WebSocket,
             protocol: protocol.cloned(),
             path: Some(self.intern(path)),
             headers: Headers::from_iter(kept),
@@ -365,6 +368,9 @@ impl Engine {
         }
         for peer in turn.overflowed {
             self.send(peer.worker, Command::Overflowed(peer.token));
+        }
+        for peer in turn.too_long {
+            self.send(peer.worker, Command::TooLong(peer.token));
         }
         let mut by_worker: Vec<Vec<Arc<Peer>>> = self.mailboxes().iter().map(|_| Vec::new()).collect();
         for peer in turn.dirty {

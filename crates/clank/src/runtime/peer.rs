@@ -2,14 +2,13 @@
 
 use std::io::{self, IoSlice, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use bytes::Bytes;
 use clank_core::event::{ConnectionFacts, Traffic};
 use clank_core::wamp1::SessionId;
 use clank_wire::wamp2::Hello;
 use clank_wire::ws::deflate::WindowBits;
-use mio::net::TcpStream;
 
 use super::engine::Engine;
 use super::form::Form;
@@ -17,6 +16,7 @@ use super::hub::{Held, Member};
 use super::outbound::{Flushed, OnOverflow, Outbound, Push, Sink};
 use super::realm::Realm;
 use super::slots::Token;
+use super::socket::Socket;
 use super::sync::{Mutex, lock};
 
 /// A connection, as threads other than its worker see it.
@@ -36,13 +36,15 @@ pub(crate) struct Peer {
     pub token: Token,
     /// `None`: the worker itself holds the transport, and alone can write to it; or the connection
     /// is gone, and its descriptor free, however long the application holds on to the rest.
-    socket: Mutex<Option<Arc<TcpStream>>>,
+    socket: Mutex<Option<Arc<Socket>>>,
     pub facts: Arc<ConnectionFacts>,
     pub session_id: SessionId,
     /// Where its topics and procedures are.
     pub realm: Arc<Realm>,
     pub features: Features,
     held: Mutex<Held<Peer>>,
+    /// Messages that were not sent because they are longer than the client takes.
+    too_long: AtomicU32,
     open: AtomicBool,
 }
 
@@ -77,7 +79,7 @@ pub(crate) struct Parts {
     pub form: Form,
     pub realm: Arc<Realm>,
     pub features: Features,
-    pub socket: Option<Arc<TcpStream>>,
+    pub socket: Option<Arc<Socket>>,
 }
 
 impl Peer {
@@ -96,6 +98,7 @@ impl Peer {
             socket: Mutex::new(socket),
             outbound: Outbound::new(),
             held: Mutex::default(),
+            too_long: AtomicU32::new(0),
             open: AtomicBool::new(true),
         })
     }
@@ -110,6 +113,13 @@ impl Peer {
 
     /// Queues a frame that carries `message` bytes of payload.
     pub(crate) fn push(&self, frame: Bytes, message: usize, on_overflow: OnOverflow) -> Push {
+        if !self.form.takes(message) {
+            return match self.too_long.fetch_add(1, Ordering::AcqRel) {
+                0 => Push::TooLong,
+                // The owner has still to be told of the one before.
+                _ => Push::Dropped,
+            };
+        }
         self.outbound.push(frame, message, on_overflow, &self.engine.bounds)
     }
 
@@ -127,7 +137,7 @@ impl Peer {
     /// the worker, which still owes it.
     pub(crate) fn flush(&self, scratch: &mut Vec<u8>) -> Option<Flushed> {
         let socket = lock(&self.socket).clone()?;
-        Some(self.flush_to(&Socket(&socket), scratch))
+        Some(self.flush_to(&*socket, scratch))
     }
 
     /// Writes what waits to a transport that the worker holds.
@@ -163,6 +173,11 @@ impl Peer {
         self.outbound.take_dropped()
     }
 
+    /// Takes the number of messages that were longer than the client takes.
+    pub(crate) fn take_too_long(&self) -> u32 {
+        self.too_long.swap(0, Ordering::AcqRel)
+    }
+
     pub(crate) fn written(&self) -> u64 {
         self.outbound.written()
     }
@@ -182,14 +197,12 @@ impl Member for Peer {
     }
 }
 
-struct Socket<'a>(&'a TcpStream);
-
-impl Sink for Socket<'_> {
+impl Sink for Socket {
     fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        (&mut &*self.0).write(bytes)
+        Write::write(&mut &*self, bytes)
     }
 
     fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        (&mut &*self.0).write_vectored(slices)
+        Write::write_vectored(&mut &*self, slices)
     }
 }

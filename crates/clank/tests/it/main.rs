@@ -14,6 +14,7 @@ mod journal;
 mod lifecycle;
 mod listeners;
 mod order;
+mod rawsocket;
 mod rejected;
 mod shutdown;
 mod topics;
