@@ -27,7 +27,8 @@ use crate::topic::Event;
 pub(crate) const EVENTS: usize = 1024;
 
 /// A client within the program. It speaks WAMP v1 over a pipe in memory, and is in all else a
-/// client as any other: listeners hear of it, limits hold for it.
+/// client as any other: listeners hear of it, limits hold for it. One of WAMP v2 is a
+/// [`Session`](crate::session::Session).
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> clank::Result {

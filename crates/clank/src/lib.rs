@@ -6,6 +6,7 @@
 //! - [`ClientEventListener`] hears who connects, disconnects and fails
 //! - [`TopicHandler`] and [`Topic`]: what happens on topics
 //! - [`Service`], [`Procedures`] and [`Call`]: what clients can call
+//! - [`Client`] and [`session`]: clients within the program, of WAMP v1 and v2
 //! - [`wamp2`]: realms, who may join them, and who may do what there
 //! - `runtime`, private: how all of it is served
 
@@ -26,6 +27,7 @@ mod raw;
 mod rpc;
 mod runtime;
 mod server;
+pub mod session;
 mod topic;
 pub mod wamp2;
 

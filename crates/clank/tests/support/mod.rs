@@ -2,6 +2,7 @@
 //! scripted peer.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub, missing_docs)]
 
+pub mod cell;
 pub mod log;
 pub mod peer;
 pub mod peer2;
