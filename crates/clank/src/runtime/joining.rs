@@ -18,7 +18,7 @@ use clank_core::journal::NotRecorded;
 use clank_core::wamp2::auth::{Denied, Identity as Proved, Pending, Step as Attempted};
 use clank_wire::excerpt::Excerpt;
 use clank_wire::payload::Payload;
-use clank_wire::wamp2::{Abort, Authenticate, ClientMessage, Codec, Hello, Id, reason};
+use clank_wire::wamp2::{Abort, Authenticate, ClientMessage, Hello, Id, reason};
 use clank_wire::ws::{self, CloseCode, Event};
 
 use super::auth::session_facts;
@@ -27,6 +27,7 @@ use super::door::{ABORTED, Why, reject_accepted, tell_rejection};
 use super::engine::{Engine, Names};
 use super::entrant::{Accepted, Candidate};
 use super::form::{Form, Framed};
+use super::hello::{Refusal, decode};
 use super::http::Ready;
 use super::incoming::Incoming;
 use super::opening::Opening;
@@ -125,33 +126,6 @@ pub(crate) struct Joined {
     pub transport: Transport,
     pub early: Vec<u8>,
     pub ended: bool,
-}
-
-/// Why a client is refused.
-struct Refusal {
-    uri: &'static str,
-    cause: Cause,
-    /// For the listeners.
-    reason: String,
-    /// For the client, if it is to hear something else.
-    told: Option<String>,
-}
-
-impl Refusal {
-    fn new(uri: &'static str, cause: Cause, reason: impl Into<String>) -> Self {
-        Self { uri, cause, reason: reason.into(), told: None }
-    }
-
-    fn violation(reason: impl Into<String>) -> Self {
-        Self::new(reason::PROTOCOL_VIOLATION, Cause::ProtocolViolation, reason)
-    }
-}
-
-impl From<Denied> for Refusal {
-    fn from(denied: Denied) -> Self {
-        let told = Some(denied.told());
-        Self { told, ..Self::new(denied.uri(), Cause::Unauthorised, denied.to_string()) }
-    }
 }
 
 impl Joining {
@@ -485,19 +459,4 @@ fn record(engine: &Arc<Engine>, accepted: Accepted) -> Stage {
         Ok(Accepted { recorded: true, ..recorded })
     };
     Stage::Recording(Box::pin(recording), facts)
-}
-
-/// The only message that a message of the transport may have in it before WELCOME.
-fn decode(codec: Codec, message: &[u8], is_text: bool) -> Result<ClientMessage<'_>, Refusal> {
-    if is_text != codec.is_text() {
-        let wanted = if codec.is_text() { "text" } else { "binary" };
-        return Err(Refusal::violation(format!("messages of {} are {wanted}", codec.subprotocol())));
-    }
-    let mut messages = codec.messages(message);
-    let first = messages.next().and_then(Result::ok).unwrap_or_default();
-    if messages.next().is_some() {
-        return Err(Refusal::violation("nothing comes behind HELLO or AUTHENTICATE before WELCOME"));
-    }
-    ClientMessage::decode(codec.serializer, first)
-        .map_err(|error| Refusal::new(reason::PROTOCOL_VIOLATION, Cause::MalformedMessage, error.to_string()))
 }

@@ -40,6 +40,7 @@ mod flush;
 mod form;
 mod frames;
 mod gate;
+mod hello;
 mod http;
 mod hub;
 mod incoming;
