@@ -147,11 +147,11 @@ macro_rules! labelled {
 labelled! {
     /// What went wrong on a connection, in a `clank.client.error` event.
     ErrorKind, "kind of error" {
-        Protocol "protocol" "The client broke the WebSocket protocol.";
+        Protocol "protocol" "The client broke the protocol of WebSocket or RawSocket.";
         Malformed "malformed" "A message was not one of the negotiated protocol.";
         MessageTooBig "message_too_big" "A message was longer than the limit.";
         LimitExceeded "limit_exceeded" "The client asked for more than a limit of its connection allows.";
-        EventsDropped "events_dropped" "Events for the client were dropped, because it read too slowly.";
+        EventsDropped "events_dropped" "Events for the client were dropped, because it read too slowly or takes none of that length.";
         SlowConsumer "slow_consumer" "The client read too slowly to be kept.";
         Overload "overload" "The whole server holds as many unsent bytes as it may.";
         HandlerFailed "handler_failed" "A topic or procedure handler returned an error that is no reply.";
@@ -230,7 +230,7 @@ causes! {
     // variant and label, then: close code, HTTP status, initiator, log level, error event; sentence
     ClientClosed "client_closed"
         Some(1005), None, Client, Debug, None;
-        "The client sent a close frame; the record has its code and reason."
+        "The client sent a close frame, or GOODBYE; the record has its code and reason."
     ServerClosed "server_closed"
         Some(1000), None, Server, Debug, None;
         "The application closed the connection."
@@ -239,10 +239,10 @@ causes! {
         "Nothing was heard from the client within the keepalive interval and timeout."
     NetworkLost "network_lost"
         Some(1006), None, Network, Debug, None;
-        "The transport ended or failed without a close frame."
+        "The transport ended or failed without a close frame, a RawSocket without GOODBYE."
     ProtocolViolation "protocol_violation"
         Some(1002), None, Server, Debug, Some(Protocol);
-        "The client broke the WebSocket protocol, or the order of the negotiated one."
+        "The client broke the protocol of WebSocket or RawSocket, or the order of the negotiated one."
     UnsupportedData "unsupported_data"
         Some(1003), None, Server, Debug, Some(Malformed);
         "The client sent binary data on a subprotocol of text, or the reverse."
@@ -287,7 +287,7 @@ causes! {
         "The handshake was not complete in time."
     HandshakeMalformed "handshake_malformed"
         None, Some(400), Server, Debug, None;
-        "The request was not HTTP, or not a WebSocket handshake (RFC 6455, 4.2.1)."
+        "The request was not HTTP, or not a WebSocket handshake (RFC 6455, 4.2.1); or what came was not one of RawSocket."
     HeadersTooLarge "headers_too_large"
         None, Some(431), Server, Debug, None;
         "The request had more headers, or more bytes of them, than the limits."
@@ -299,7 +299,7 @@ causes! {
         "No WebSocket is served on the requested path."
     SubprotocolRefused "subprotocol_refused"
         None, Some(400), Server, Debug, None;
-        "The client offered no subprotocol that the server speaks."
+        "The client offered no subprotocol that the server speaks, or by RawSocket no serializer."
     OriginRefused "origin_refused"
         None, Some(403), Server, Debug, None;
         "The page that the client runs in comes from a host that is not allowed."

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use facts::{ConnectionFacts, Headers, Identity, RemoteAddress, RequestFacts, SessionFacts};
+pub use facts::{ConnectionFacts, Headers, Identity, RemoteAddress, RequestFacts, SessionFacts, Transport};
 pub use time::Timestamp;
 
 use crate::cause::{Cause, ErrorKind, UnknownLabel};
@@ -269,6 +269,8 @@ pub struct Rejection {
 pub struct Launched {
     /// The address it listens on, as a URL: `ws://127.0.0.1:8080`.
     pub address: Box<str>,
+    /// Where it speaks RawSocket, as URLs: `rs://127.0.0.1:8081`, `rs://unix:/run/clank.sock`.
+    pub rawsocket: Box<[Box<str>]>,
     /// The node's run before this one, where there is a record of it.
     pub previous: Option<PreviousRun>,
 }

@@ -206,6 +206,7 @@ fn connection(log: &Log) -> Arc<ConnectionFacts> {
             protocol: Some("wamp".into()),
             path: Some("/".into()),
             headers: [("user-agent", "Mozilla/5.0 (X11; Linux x86_64)")].into_iter().collect(),
+            ..RequestFacts::default()
         },
         identity: resource_id.value().is_multiple_of(4).then(|| Box::new(Identity::new("alice"))),
         session: None,

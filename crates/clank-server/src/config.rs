@@ -10,6 +10,7 @@ mod credentials;
 mod journal;
 mod load;
 mod problem;
+mod rawsocket;
 mod realms;
 pub mod reference;
 mod settings;
@@ -24,6 +25,7 @@ pub use credentials::{PublicKeys, SecretSource, Stored};
 pub use journal::{Directory, Durability, JournalSettings, OnFull};
 pub use load::{Config, Flag, Input, Source, load, read};
 pub use problem::{Place, Problem, Severity};
+pub use rawsocket::RawSocketSettings;
 pub use realms::{
     Action, Given, MethodName, REALM_SETTINGS, RULE_SETTINGS, RealmSettings, RuleSettings, USER_SETTINGS,
     UserSettings,

@@ -24,6 +24,17 @@ pub fn launching(address: &str) -> String {
     format!("Launching WebSocket server on: {address}")
 }
 
+/// A line of standard output behind the second, for each place where the server speaks RawSocket.
+///
+/// ```
+/// use clank_server::console::launching_rawsocket;
+/// let line = launching_rawsocket("rs://127.0.0.1:8081");
+/// assert_eq!(line, "Launching RawSocket server on: rs://127.0.0.1:8081");
+/// ```
+pub fn launching_rawsocket(url: &str) -> String {
+    format!("Launching RawSocket server on: {url}")
+}
+
 /// The line for `event`, without its line break; `None` if the format has none for it.
 pub fn line(event: &Event, format: ConsoleFormat) -> Option<String> {
     match format {
@@ -147,7 +158,8 @@ mod tests {
             Cause::OriginRefused,
             "http://evil.example",
         );
-        let launched = Launched { address: "ws://127.0.0.1:1".into(), previous: None };
+        let launched =
+            Launched { address: "ws://127.0.0.1:1".into(), rawsocket: Box::default(), previous: None };
         for (event, expected) in [
             (client(Change::Connected), Some("1 connected")),
             (client(Change::Disconnected(Box::new(gone))), Some("1 disconnected")),

@@ -11,7 +11,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::api::{Control, Door};
 use crate::cli::{Options, complain};
 use crate::config::{
-    ConsoleFormat, Host, OnConnectTimeout, Raw, ServerSettings, Settings, Value as _, Workers,
+    ConsoleFormat, Host, OnConnectTimeout, Raw, RawSocketSettings, ServerSettings, Settings, Value as _,
+    Workers,
 };
 use crate::console;
 use crate::events::Events;
@@ -80,7 +81,7 @@ async fn serve_with(
         Some(symfony) => symfony.add_to(builder),
         None => builder,
     };
-    let server = server.bind(address(settings, symfony)?).start()?;
+    let server = rawsocket(server, &settings.rawsocket).bind(address(settings, symfony)?).start()?;
     if let Some(symfony) = symfony {
         symfony.serve(server.handle());
     }
@@ -112,6 +113,19 @@ fn address(settings: &Settings, symfony: Option<&Symfony>) -> clank::Result<Stri
     };
     let port = asked_port.filter(|_| !is_port_given).unwrap_or(*port);
     Ok(format!("{}:{port}", host.for_url()))
+}
+
+/// Where RawSocket is spoken.
+fn rawsocket(builder: Builder, settings: &RawSocketSettings) -> Builder {
+    let RawSocketSettings { listen, unix } = settings;
+    let builder = match listen.address() {
+        Some(address) => builder.bind_rawsocket(address),
+        None => builder,
+    };
+    match unix.path() {
+        Some(path) => builder.bind_rawsocket_unix(path),
+        None => builder,
+    }
 }
 
 /// The API's socket in the journal's directory. The server runs without it where the system refuses it.
@@ -205,6 +219,7 @@ fn is_printed(kind: EventKind, format: ConsoleFormat) -> bool {
 fn print(stdout: &Output, record: &Record, format: ConsoleFormat) {
     if let Body::Launched(launched) = &record.body {
         stdout.line(&console::launching(&launched.address));
+        launched.rawsocket.iter().for_each(|url| stdout.line(&console::launching_rawsocket(url)));
     }
     if let Some(line) = console::line(record, format) {
         stdout.line(&line);

@@ -1,8 +1,8 @@
 //! WAMP over RawSocket: a handshake of four bytes each way, then messages with a head of four bytes
 //! (specification: "RawSocket Transport").
 //!
-//! Everything here is bytes in and values out; who reads from a socket asks [`FrameHeader::decode`]
-//! what the next four bytes announce, and then for as many bytes as they say.
+//! Everything here is bytes in and values out: a handshake is judged by [`Request::decode`], what
+//! follows it is cut into frames by a [`Decoder`].
 //!
 //! ```
 //! use clank_wire::rawsocket::{FrameHeader, FrameType, MaxLength, Reply, Request};
@@ -18,6 +18,12 @@
 //! assert_eq!((header.kind, header.len), (FrameType::Ping, 4));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+
+mod decoder;
+
+pub use decoder::{Decoder, Frame};
+
+use bytes::Bytes;
 
 use crate::serializer::Serializer;
 
@@ -248,4 +254,36 @@ impl FrameHeader {
         let [extra, high, middle, low] = len.to_be_bytes();
         Some([extra << 3 | self.kind as u8, high, middle, low])
     }
+}
+
+/// A whole frame. The bytes can be shared by every receiver.
+///
+/// `None` if the payload is longer than a frame can be.
+///
+/// ```
+/// use clank_wire::rawsocket::{FrameType, frame};
+/// assert_eq!(frame(FrameType::Pong, b"hi").as_deref(), Some(&b"\x02\0\0\x02hi"[..]));
+/// ```
+pub fn frame(kind: FrameType, payload: &[u8]) -> Option<Bytes> {
+    let head = FrameHeader { kind, len: payload.len() }.encode()?;
+    Some([&head, payload].concat().into())
+}
+
+/// As [`frame`], of a message that `write` appends to the buffer, so that it isn't copied.
+///
+/// `size_hint` is the message's likely length in bytes. The buffer that `write` sees is not empty:
+/// room for the head is in front, and must stay.
+///
+/// ```
+/// use clank_wire::rawsocket::build_message;
+/// let built = build_message(8, |buf| buf.extend_from_slice(b"[6]"));
+/// assert_eq!(built.as_deref(), Some(&b"\0\0\0\x03[6]"[..]));
+/// ```
+pub fn build_message(size_hint: usize, write: impl FnOnce(&mut Vec<u8>)) -> Option<Bytes> {
+    let mut buf = Vec::with_capacity(HEAD + size_hint);
+    buf.resize(HEAD, 0);
+    write(&mut buf);
+    let (head, message) = buf.split_first_chunk_mut::<HEAD>()?;
+    *head = FrameHeader { kind: FrameType::Message, len: message.len() }.encode()?;
+    Some(buf.into())
 }

@@ -1,9 +1,19 @@
 //! RawSocket: every handshake and every head of a frame.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use clank_wire::rawsocket::{FrameHeader, FrameType, HandshakeError, MaxLength, Refusal, Reply, Request};
+use std::fs;
+use std::path::Path;
+
+use clank_wire::rawsocket::{
+    Decoder, FrameError, FrameHeader, FrameType, HandshakeError, MaxLength, Refusal, Reply, Request,
+    build_message, frame,
+};
 use clank_wire::serializer::Serializer;
+use clank_wire::ws::Scratch;
 use proptest::prelude::*;
+
+#[path = "../../../fuzz/bodies/rawsocket.rs"]
+mod body;
 
 #[test]
 fn a_handshake_is_read_and_written() {
@@ -103,7 +113,61 @@ fn a_frame_that_breaks_the_rules_is_refused_in_words() {
     }
 }
 
+#[test]
+fn frames_are_made_in_one_buffer() {
+    for message in [&b""[..], b"[6]", &[7; 70_000]] {
+        let made = frame(FrameType::Message, message).unwrap();
+        for hint in [0, message.len(), message.len() + 100] {
+            assert_eq!(build_message(hint, |buf| buf.extend_from_slice(message)), Some(made.clone()));
+        }
+        assert_eq!(made.len(), 4 + message.len());
+    }
+    assert_eq!(frame(FrameType::Ping, &vec![0; (1 << 24) + 1]), None);
+    assert_eq!(build_message(0, |buf| buf.resize((1 << 24) + 5, 0)), None);
+    assert_eq!(build_message(0, Vec::clear), None, "its writer has taken the room for the head");
+}
+
+#[test]
+fn a_long_frame_holds_as_much_memory_as_has_come_of_it() {
+    let mut decoder = Decoder::new(MaxLength::MAX);
+    let mut scratch = Scratch::new();
+    assert_eq!(decoder.decode(&[0, 0xff, 0xff, 0xff], &mut scratch), Ok((4, None)));
+    assert!(decoder.buffered() < 128, "nothing of it has come");
+    for received in (1000..=100_000).step_by(1000) {
+        assert_eq!(decoder.decode(&[0; 1000], &mut scratch), Ok((1000, None)));
+        assert!(decoder.buffered() <= 2 * received + 128);
+    }
+    assert!(!decoder.is_idle());
+}
+
+#[test]
+fn a_decoder_that_has_failed_takes_no_more() {
+    let mut decoder = Decoder::new(MaxLength::MIN);
+    let mut scratch = Scratch::new();
+    assert_eq!(decoder.decode(&[0, 0], &mut scratch), Ok((2, None)));
+    let error = FrameError::TooLong { len: 513, max: 512 };
+    assert_eq!(decoder.decode(&[2, 1, 0], &mut scratch), Err(error));
+    assert_eq!(decoder.decode(&[1, 0, 0, 0], &mut scratch), Ok((4, None)));
+    assert!(decoder.is_idle());
+}
+
+#[test]
+fn the_corpus_of_rawsocket_runs() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/rawsocket");
+    let mut files = 0;
+    for entry in fs::read_dir(corpus).unwrap() {
+        body::run(&fs::read(entry.unwrap().path()).unwrap());
+        files += 1;
+    }
+    assert!(files > 10, "only {files} files in the corpus");
+}
+
 proptest! {
+    #[test]
+    fn any_stream_is_cut_alike_wherever_it_is_split(bytes in prop::collection::vec(0_u8..8, 0..400)) {
+        body::run(&bytes);
+    }
+
     #[test]
     fn any_four_bytes_are_judged(bytes in any::<[u8; 4]>()) {
         let with_magic = [0x7f, bytes[1], bytes[2], bytes[3]];

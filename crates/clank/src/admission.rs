@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use clank_core::event::Identity;
+use clank_core::event::{Identity, Transport};
 use clank_core::id::{ConnectionId, ResourceId};
 use clank_core::wamp1::SessionId;
 use http::{HeaderMap, StatusCode, Uri};
@@ -24,6 +24,7 @@ pub(crate) struct Parts {
     pub remote: Option<SocketAddr>,
     pub uri: Uri,
     pub headers: HeaderMap,
+    pub transport: Transport,
     pub protocol: &'static str,
 }
 
@@ -73,7 +74,14 @@ impl ConnectRequest {
         })
     }
 
-    /// The subprotocol that the connection will speak, such as `wamp`.
+    /// What carries the client's messages. RawSocket has no request: its path is the server's own, and
+    /// there are no headers.
+    pub fn transport(&self) -> Transport {
+        self.0.transport
+    }
+
+    /// The subprotocol that the connection will speak, such as `wamp`; by RawSocket the one that has
+    /// the same messages.
     pub fn protocol(&self) -> &str {
         self.0.protocol
     }
@@ -165,6 +173,7 @@ mod tests {
             remote: None,
             uri: Uri::from_static("/chat?room=1"),
             headers,
+            transport: Transport::WebSocket,
             protocol: "wamp",
         }))
     }

@@ -1,6 +1,7 @@
 //! How a server is put together.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -15,7 +16,9 @@ use clank_wire::ws::deflate;
 use serde_json::Value;
 
 use crate::admission::{Admission, ConnectRequest};
-use crate::config::{Application, OnListenerTimeout, Origins, Page, Paths, Settings, TopicEntry, Wamp2};
+use crate::config::{
+    Application, OnListenerTimeout, Origins, Page, Paths, RawSocketAt, Settings, TopicEntry, Wamp2,
+};
 use crate::error::{Result, StartError};
 use crate::event::LifecycleEvent;
 use crate::handle::Handle;
@@ -100,6 +103,7 @@ impl Builder {
             on_listener_timeout: OnListenerTimeout::Close,
             workers: available_parallelism().map_or(1, usize::from),
             addresses: Vec::new(),
+            rawsocket: Vec::new(),
         };
         let application = Application::default();
         Self { settings, application, periodic: Vec::new(), journal: None, runtime: None }
@@ -109,6 +113,33 @@ impl Builder {
     /// takes a free one. May be called several times.
     pub fn bind(mut self, address: impl Into<String>) -> Self {
         self.settings.addresses.push(address.into());
+        self
+    }
+
+    /// Speaks RawSocket, which carries WAMP v2 without HTTP and WebSocket, on an address of its own,
+    /// such as `127.0.0.1:8081`; port 0 takes a free one. May be called several times.
+    ///
+    /// Its clients come through the same door as all others, and meet them on the same topics. They
+    /// have no headers, so that no cookie says who they are.
+    ///
+    /// ```
+    /// use clank::Clank;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> clank::Result {
+    /// let server = Clank::builder().bind("127.0.0.1:0").bind_rawsocket("127.0.0.1:0").start()?;
+    /// assert_ne!(server.rawsocket_addrs()[0].port(), 0);
+    /// # Ok(()) }
+    /// ```
+    pub fn bind_rawsocket(mut self, address: impl Into<String>) -> Self {
+        self.settings.rawsocket.push(RawSocketAt::Address(address.into()));
+        self
+    }
+
+    /// The same on a Unix socket, which the server's own user and group may connect to. A file that a
+    /// killed server has left there is replaced, and that of a server that lives is not; at the end it
+    /// is removed. No limit per address holds there: its clients have none.
+    pub fn bind_rawsocket_unix(mut self, path: impl Into<PathBuf>) -> Self {
+        self.settings.rawsocket.push(RawSocketAt::Unix(path.into()));
         self
     }
 

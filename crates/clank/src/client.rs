@@ -1,35 +1,34 @@
 //! A client within the program: for tests, and for code that wants to hear what clients hear.
 
+pub(crate) mod link;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use clank_wire::json::{List, Raw};
 use clank_wire::payload::PayloadBuf;
 use clank_wire::wamp1::{
     Call, ClientMessage, Exclude, Publish, ServerMessage, SessionList, Subscribe, Unsubscribe,
 };
-use clank_wire::ws::{self, Decoder, DecoderOptions, OpCode, Role, Scratch};
-use http::{Request, header};
+use clank_wire::ws::OpCode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf};
-use tokio::sync::{broadcast, oneshot, watch};
+use tokio::sync::{broadcast, oneshot};
 
-use crate::config::Paths;
+use self::link::{Link, Receive};
+
 use crate::error::{Error, Result};
 use crate::handle::Handle;
-use crate::runtime::{ABORTED, Adopted, Carrier, WAMP1, decide, random};
+use crate::runtime::WAMP1;
 use crate::topic::Event;
 
-/// Bytes that the pipe to the server holds in each direction.
-const PIPE: usize = 64 * 1024;
 /// Events that wait for each subscription of the program; the oldest go first.
-const EVENTS: usize = 1024;
+pub(crate) const EVENTS: usize = 1024;
 
 /// A client within the program. It speaks WAMP v1 over a pipe in memory, and is in all else a
-/// client as any other: listeners hear of it, limits hold for it.
+/// client as any other: listeners hear of it, limits hold for it. One of WAMP v2 is a
+/// [`Session`](crate::session::Session).
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> clank::Result {
@@ -45,17 +44,13 @@ const EVENTS: usize = 1024;
 /// ```
 pub struct Client {
     shared: Arc<Shared>,
-    writer: Arc<tokio::sync::Mutex<WriteHalf<DuplexStream>>>,
+    link: Link,
     session_id: String,
     next_call: AtomicU64,
-    reader: tokio::task::AbortHandle,
 }
 
 #[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
-    closed: watch::Sender<Option<ClientDisconnected>>,
-}
+struct Shared(Mutex<State>);
 
 #[derive(Default)]
 struct State {
@@ -119,57 +114,16 @@ impl Handle {
     /// # Errors
     /// When it is refused, or the server ends.
     pub async fn client(&self) -> Result<Client> {
-        let request = self.handshake()?;
-        let (request, ()) = request.into_parts();
-        let entrant = match decide(&self.engine, None, &request, || ABORTED).await {
-            Ok((_, entrant)) => entrant,
-            Err(refused) => {
-                let response = refused.tell(&self.engine, None, &request);
-                return Err(Error::new(format!("refused with status {}", response.status())));
-            }
-        };
-        let (near, far) = tokio::io::duplex(PIPE);
-        let adopted = Adopted { entrant, carrier: Carrier::Stream(Box::new(far)), early: Bytes::new() };
-        let limit = self.engine.limits().message.bytes();
-        let (mut client, welcome) = Client::begin(near, limit, &self.engine.threads.handle());
-        self.engine.adopt(adopted);
-        client.session_id = welcome.await.map_err(|_| client.shared.disconnected())?;
-        Ok(client)
-    }
-
-    /// The request that a client of this server sends: it comes through the same door.
-    fn handshake(&self) -> Result<Request<()>> {
-        let path = match &self.engine.settings.paths {
-            Paths::Only(path) => path,
-            Paths::Any => "/",
-        };
-        let request = Request::get(path)
-            .header(header::HOST, "in-process")
-            .header(header::UPGRADE, "websocket")
-            .header(header::CONNECTION, "Upgrade")
-            .header(header::SEC_WEBSOCKET_VERSION, "13")
-            .header(header::SEC_WEBSOCKET_KEY, "AAAAAAAAAAAAAAAAAAAAAA==")
-            .header(header::SEC_WEBSOCKET_PROTOCOL, WAMP1);
-        Ok(request.body(())?)
+        let (welcome, welcomed) = oneshot::channel();
+        let shared = Arc::new(Shared::default());
+        shared.lock().welcome = Some(welcome);
+        let link = Link::open(self, WAMP1, Arc::clone(&shared)).await?;
+        let session_id = welcomed.await.map_err(|_| link.writer().disconnected())?;
+        Ok(Client { shared, link, session_id, next_call: AtomicU64::new(0) })
     }
 }
 
 impl Client {
-    fn begin(
-        pipe: DuplexStream,
-        limit: usize,
-        runtime: &tokio::runtime::Handle,
-    ) -> (Self, oneshot::Receiver<String>) {
-        let (reader, writer) = tokio::io::split(pipe);
-        let (welcome, welcomed) = oneshot::channel();
-        let shared = Arc::new(Shared::default());
-        shared.lock().welcome = Some(welcome);
-        let writer = Arc::new(tokio::sync::Mutex::new(writer));
-        let read = read(reader, Arc::clone(&writer), Arc::clone(&shared), limit);
-        let reader = runtime.spawn(read).abort_handle();
-        (Self { shared, writer, session_id: String::new(), next_call: AtomicU64::new(0), reader }, welcomed)
-    }
-
     /// The id of the session, by which others can exclude it or name it as eligible.
     pub fn session_id(&self) -> &str {
         &self.session_id
@@ -256,40 +210,23 @@ impl Client {
             Call { id: id.as_str().into(), procedure: procedure.into(), arguments: List::from(argument) };
         let pending = Pending { shared: &self.shared, id: &id };
         self.send(&ClientMessage::Call(call)).await?;
-        let result = answered.await.map_err(|_| self.shared.disconnected())??;
+        let result = answered.await.map_err(|_| self.link.writer().disconnected())??;
         drop(pending);
         result.as_payload().deserialize().map_err(|error| CallError::Json(error.to_string()))
     }
 
     /// Closes the connection with code 1000, and waits for its end.
     pub async fn close(self) {
-        let frame = ws::masked(&ws::close_frame(ws::CloseCode::NORMAL, ""), random());
-        // It fails if the connection has ended already.
-        _ = self.writer.lock().await.write_all(&frame).await;
-        self.closed().await;
+        self.link.writer().close().await;
     }
 
     /// Waits for the end of the connection.
     pub async fn closed(&self) -> ClientDisconnected {
-        // The sender lives as long as this client.
-        _ = self.shared.closed.subscribe().wait_for(Option::is_some).await;
-        self.shared.disconnected()
+        self.link.writer().closed().await
     }
 
     async fn send(&self, message: &ClientMessage<'_>) -> Result<(), ClientDisconnected> {
-        if self.shared.closed.borrow().is_some() {
-            return Err(self.shared.disconnected());
-        }
-        let frame = ws::build_frame(OpCode::Text, 128, |out| message.encode(out));
-        let frame = ws::masked(&frame, random());
-        let written = self.writer.lock().await.write_all(&frame).await;
-        written.map_err(|_| self.shared.disconnected())
-    }
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        self.reader.abort();
+        self.link.writer().send(OpCode::Text, |out| message.encode(out)).await
     }
 }
 
@@ -324,25 +261,21 @@ impl Drop for Pending<'_> {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Receive for Shared {
+    fn on_end(&self) {
+        *self.lock() = State::default();
     }
 
-    fn disconnected(&self) -> ClientDisconnected {
-        let abnormal = ClientDisconnected { code: 1006, reason: String::new() };
-        self.closed.borrow().clone().unwrap_or(abnormal)
-    }
-
-    fn close(&self, closed: ClientDisconnected) {
-        self.closed.send_replace(Some(closed));
-        let mut state = self.lock();
-        state.welcome = None;
-        state.calls.clear();
-        state.topics.clear();
-    }
-
-    fn on_text(&self, text: &str) {
+    fn on_message(&self, message: &[u8]) {
         // What a client can't read is for the server's tests to find, not for it to die of.
-        let Ok(message) = ServerMessage::decode(text) else { return };
+        let Some(message) = str::from_utf8(message).ok().and_then(|text| ServerMessage::decode(text).ok())
+        else {
+            return;
+        };
         let mut state = self.lock();
         match message {
             ServerMessage::Welcome(welcome) => {
@@ -376,48 +309,6 @@ impl Shared {
             ServerMessage::Prefix(_) => {}
         }
     }
-}
-
-/// Reads until the connection ends.
-async fn read(
-    mut reader: ReadHalf<DuplexStream>,
-    writer: Arc<tokio::sync::Mutex<WriteHalf<DuplexStream>>>,
-    shared: Arc<Shared>,
-    limit: usize,
-) {
-    let mut decoder = Decoder::new(Role::Client, DecoderOptions { max_message: limit, deflate: false });
-    let mut scratch = Scratch::new();
-    let mut buffer = vec![0; PIPE];
-    let mut closed = ClientDisconnected { code: 1006, reason: String::new() };
-    while let Ok(read @ 1..) = reader.read(&mut buffer).await {
-        let mut replies = Vec::new();
-        let mut at = 0;
-        while at < read {
-            let Ok((used, event)) =
-                decoder.decode(buffer.get_mut(at..read).unwrap_or_default(), &mut scratch)
-            else {
-                return shared.close(closed);
-            };
-            at += used;
-            match event {
-                Some(ws::Event::Text(text)) => shared.on_text(text),
-                Some(ws::Event::Ping(payload)) => {
-                    replies.extend_from_slice(&ws::masked_frame(OpCode::Pong, payload, random()));
-                }
-                Some(ws::Event::Close(frame)) => {
-                    if let Some((code, reason)) = frame {
-                        closed = ClientDisconnected { code: code.as_u16(), reason: reason.into() };
-                    }
-                    replies.extend_from_slice(&ws::masked_frame(OpCode::Close, b"", random()));
-                }
-                _ => {}
-            }
-        }
-        if !replies.is_empty() && writer.lock().await.write_all(&replies).await.is_err() {
-            break;
-        }
-    }
-    shared.close(closed);
 }
 
 impl std::fmt::Debug for Client {

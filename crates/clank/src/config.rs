@@ -1,6 +1,7 @@
 //! What a server is made of: its settings, and the application's code.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -86,6 +87,14 @@ impl Paths {
             Self::Any => true,
         }
     }
+
+    /// The path of clients that ask for none.
+    pub(crate) fn own(&self) -> &str {
+        match self {
+            Self::Only(only) => only,
+            Self::Any => "/",
+        }
+    }
 }
 
 /// What can be configured of WAMP v2.
@@ -123,7 +132,19 @@ pub(crate) struct Settings {
     pub headers_kept: Vec<String>,
     pub on_listener_timeout: OnListenerTimeout,
     pub workers: usize,
+    /// Where WebSockets are served.
     pub addresses: Vec<String>,
+    /// Where RawSocket is spoken.
+    pub rawsocket: Vec<RawSocketAt>,
+}
+
+/// Where RawSocket is spoken.
+#[derive(Clone, Debug)]
+pub(crate) enum RawSocketAt {
+    /// A host and a port of TCP.
+    Address(String),
+    /// The path of a Unix socket.
+    Unix(PathBuf),
 }
 
 /// A file that is served as it is.

@@ -6,6 +6,7 @@
 //! - [`ClientEventListener`] hears who connects, disconnects and fails
 //! - [`TopicHandler`] and [`Topic`]: what happens on topics
 //! - [`Service`], [`Procedures`] and [`Call`]: what clients can call
+//! - [`Client`] and [`session`]: clients within the program, of WAMP v1 and v2
 //! - [`wamp2`]: realms, who may join them, and who may do what there
 //! - `runtime`, private: how all of it is served
 
@@ -19,19 +20,23 @@ mod event;
 mod handle;
 mod hooks;
 mod listener;
+mod listening;
 mod mount;
 mod periodic;
 mod raw;
 mod rpc;
 mod runtime;
 mod server;
+pub mod session;
 mod topic;
 pub mod wamp2;
 
 pub use admission::{Admission, ConnectRequest};
 pub use builder::{Builder, Clank};
 pub use clank_core::cause::{Cause, ErrorKind};
-pub use clank_core::event::{Disconnected, Event as Record, EventKind, Identity, Rejection, Timestamp};
+pub use clank_core::event::{
+    Disconnected, Event as Record, EventKind, Identity, Rejection, Timestamp, Transport,
+};
 pub use clank_core::id::{ConnectionId, NodeId, RunId};
 pub use clank_core::journal::{self, Journal};
 pub use clank_core::limits::{self, Limits, SlowConsumer};

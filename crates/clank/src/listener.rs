@@ -372,7 +372,8 @@ mod tests {
         let listener: Arc<dyn ErasedListener> = Arc::new(Erased(Remembers(Arc::clone(&heard))));
         let origin = Origin { node: "test".parse().unwrap(), run: RunId::new(0, &[0; 10]) };
         let told = |body| Told::new(Record::new(Timestamp::from_unix_micros(0), origin.clone(), body), None);
-        let launched = told(Body::Launched(Launched { address: "".into(), previous: None }));
+        let launched =
+            told(Body::Launched(Launched { address: "".into(), rawsocket: Box::default(), previous: None }));
         Arc::clone(&listener).tell(Arc::clone(&launched)).await.unwrap();
         assert!(!launched.is_stopped());
         assert_eq!(*heard.lock().unwrap(), ["clank.server.launched"]);

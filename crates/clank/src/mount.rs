@@ -14,7 +14,7 @@ use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 
 use crate::handle::Handle;
-use crate::runtime::{ABORTED, Adopted, Body, Carrier, Engine, decide, text};
+use crate::runtime::{ABORTED, Adopted, Body, Carrier, Engine, decide, refuse, text};
 
 /// A service that makes WebSockets of the requests routed to it.
 ///
@@ -108,7 +108,7 @@ async fn answer(
     }
     let (response, entrant) = match decide(&engine, remote, request, || ABORTED).await {
         Ok(decided) => decided,
-        Err(refused) => return refused.tell(&engine, remote, request),
+        Err(refused) => return refuse(refused, &engine, remote, request),
     };
     let threads = engine.threads.handle();
     threads.spawn(async move {
@@ -132,7 +132,7 @@ fn take_over(upgraded: Upgraded) -> (Carrier, Bytes) {
             // Without it small frames wait for acknowledgements of earlier ones.
             _ = socket.set_nodelay(true);
             match socket.into_std() {
-                Ok(socket) => (Carrier::Socket(mio::net::TcpStream::from_std(socket)), parts.read_buf),
+                Ok(socket) => (Carrier::Socket(mio::net::TcpStream::from_std(socket).into()), parts.read_buf),
                 // The socket is gone with its registration: a stream that has ended stands for it.
                 Err(_) => (
                     Carrier::Stream(Box::new(tokio::io::join(tokio::io::empty(), tokio::io::sink()))),

@@ -1,35 +1,31 @@
 //! A server's life, from its sockets to its last thread.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use clank_core::event::{Body, EventKind, Launched, Stopping};
 use clank_core::journal::Journal;
 use mio::Poll;
-use mio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::config::{Application, Settings};
 use crate::error::StartError;
 use crate::handle::Handle;
+use crate::listening::Listening;
 use crate::periodic::{Periodic, Schedule};
-use crate::runtime::{Acceptor, Command, Engine, Mailbox, Threads, Token, Worker};
-
-/// How long a port that a killed process still holds is tried for.
-const BIND_PATIENCE: Duration = Duration::from_secs(2);
-/// Connections that the system holds ready to be accepted.
-const BACKLOG: i32 = 4096;
+use crate::runtime::{Acceptor, Command, Engine, Listener, Mailbox, Threads, Token, Worker};
 
 /// A running server. Dropping it ends it at once; [`shutdown`](Handle::shutdown) ends it in order.
 #[derive(Debug)]
 pub struct Server {
     handle: Handle,
     addresses: Vec<SocketAddr>,
+    rawsocket: Vec<SocketAddr>,
 }
 
 /// What ends a server.
@@ -51,6 +47,11 @@ impl Server {
     /// The addresses it listens on, with the ports it got.
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The addresses on which it speaks RawSocket, with the ports it got.
+    pub fn rawsocket_addrs(&self) -> &[SocketAddr] {
+        &self.rawsocket
     }
 
     /// Waits until the server has been shut down.
@@ -122,7 +123,7 @@ pub(crate) fn start(
 ) -> Result<Server, StartError> {
     let periodic = periodic.into_iter().map(|(schedule, task)| Ok((schedule.parse()?, task)));
     let periodic = periodic.collect::<Result<Vec<_>, StartError>>()?;
-    let (listeners, addresses) = listen(&settings.addresses)?;
+    let Listening { listeners, addresses, rawsocket, rawsocket_urls } = Listening::begin(&settings)?;
     let engine = Engine::new(settings, application, journal, Threads::new(runtime)?);
     let control = Arc::new(Control {
         asked: AtomicUsize::new(0),
@@ -131,10 +132,10 @@ pub(crate) fn start(
         is_finished: false.into(),
         workers: Mutex::default(),
     });
-    let server = Server { handle: Handle { engine, control }, addresses };
+    let server = Server { handle: Handle { engine, control }, addresses, rawsocket };
     let handle = &server.handle;
     // Before the first client can be told of.
-    launch(handle, &server.addresses)?;
+    launch(handle, &server.addresses, rawsocket_urls)?;
     *lock(&handle.control.workers) = start_workers(&handle.engine, listeners)?;
     for (times, task) in periodic {
         let clank = handle.clone();
@@ -153,14 +154,17 @@ pub(crate) fn start(
 /// which no application code can block.
 ///
 /// What an earlier run of the node left open is closed by the record before that.
-fn launch(handle: &Handle, addresses: &[SocketAddr]) -> Result<(), StartError> {
+fn launch(handle: &Handle, addresses: &[SocketAddr], rawsocket: Vec<Box<str>>) -> Result<(), StartError> {
     let engine = &handle.engine;
     let address = addresses.first().map_or_else(String::new, |address| format!("ws://{address}"));
     let previous = match &engine.journal {
         Some(journal) => journal.begin(&engine.origin, SystemTime::now().into())?.previous,
         None => None,
     };
-    let launched = engine.told(Body::Launched(Launched { address: address.into(), previous }), None);
+    let launched = engine.told(
+        Body::Launched(Launched { address: address.into(), rawsocket: rawsocket.into(), previous }),
+        None,
+    );
     engine.record_now(launched.record.clone());
     engine.spawn_tell(launched);
     let (engine, control) = (Arc::clone(engine), Arc::clone(&handle.control));
@@ -229,7 +233,7 @@ async fn all_gone(engine: &Engine) {
     }
 }
 
-fn start_workers(engine: &Arc<Engine>, listeners: Vec<TcpListener>) -> io::Result<Vec<JoinHandle<()>>> {
+fn start_workers(engine: &Arc<Engine>, listeners: Vec<Listener>) -> io::Result<Vec<JoinHandle<()>>> {
     let polls = (0..engine.settings.workers).map(|_| Poll::new()).collect::<io::Result<Vec<_>>>()?;
     let mailboxes = polls.iter().map(|poll| Ok(Arc::new(Mailbox::new(poll.registry(), Token::MAILBOX)?)));
     let mailboxes = mailboxes.collect::<io::Result<Box<[_]>>>()?;
@@ -250,53 +254,6 @@ fn start_workers(engine: &Arc<Engine>, listeners: Vec<TcpListener>) -> io::Resul
         workers.push(thread::Builder::new().name(format!("clank-{number}")).spawn(run)?);
     }
     Ok(workers)
-}
-
-/// Listens on all addresses.
-fn listen(addresses: &[String]) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), StartError> {
-    let mut listeners = Vec::new();
-    let mut local = Vec::new();
-    for address in addresses {
-        let failed = |source| StartError::Bind { address: address.clone(), source };
-        let resolved = address.to_socket_addrs().map_err(failed)?;
-        let mut error = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        let listener =
-            resolved.into_iter().find_map(|address| listen_patiently(address).map_err(|it| error = it).ok());
-        let listener = listener.ok_or(error).map_err(failed)?;
-        local.push(listener.local_addr().map_err(failed)?);
-        listeners.push(listener);
-    }
-    Ok((listeners, local))
-}
-
-/// Listens on an address; one that is taken is tried for a while, because a process that was
-/// killed may hold it for a moment.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "no socket is served yet, and nothing tells when a port is free"
-)]
-fn listen_patiently(address: SocketAddr) -> io::Result<TcpListener> {
-    let begun = std::time::Instant::now();
-    loop {
-        match listen_on(address) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse && begun.elapsed() < BIND_PATIENCE => {
-                thread::sleep(Duration::from_millis(50));
-            }
-            result => return result,
-        }
-    }
-}
-
-fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
-    use socket2::{Domain, Protocol, Socket, Type};
-
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // Connections of an earlier process may linger; another process that listens is still refused.
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(TcpListener::from_std(socket.into()))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -60,14 +60,27 @@ pub struct SessionFacts {
     pub serializer: Box<str>,
 }
 
+/// What carries a client's messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// WebSocket (RFC 6455), or a pipe within the program that is spoken to alike.
+    #[default]
+    WebSocket,
+    /// RawSocket, of WAMP v2.
+    RawSocket,
+}
+
 /// What a handshake said. All of it may be missing from a malformed one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestFacts {
     /// Where the client is; none on a Unix socket.
     pub remote_address: Option<RemoteAddress>,
-    /// The negotiated subprotocol.
+    /// What carries the client's messages.
+    pub transport: Transport,
+    /// The negotiated subprotocol; of RawSocket the one that has the same messages.
     pub protocol: Option<Arc<str>>,
-    /// The requested path, without its query, which may hold secrets.
+    /// The requested path, without its query, which may hold secrets; of RawSocket the server's own.
     pub path: Option<Arc<str>>,
     /// The headers that the configuration chose to keep.
     pub headers: Headers,

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use super::{
     Body, Change, ConnectionFacts, Disconnected, Event, EventKind, Failure, Gap, Headers, Identity, Launched,
     Origin, Presence, PreviousRun, Rejection, RemoteAddress, RequestFacts, SessionFacts, Stopping, Timestamp,
-    Traffic, User,
+    Traffic, Transport, User,
 };
 use crate::cause::{Cause, ErrorKind};
 use crate::id::{ConnectionId, EventId, NodeId, ResourceId, RunId};
@@ -36,6 +36,7 @@ impl Serialize for Event {
             Body::Rejected(rejection) => rejection_fields(&mut map, rejection)?,
             Body::Launched(launched) => {
                 map.serialize_entry("address", &launched.address)?;
+                optional(&mut map, "rawsocket", Some(&launched.rawsocket).filter(|it| !it.is_empty()))?;
                 optional(&mut map, "previous", launched.previous.as_ref())?;
             }
             Body::Stopping(stopping) => map.serialize_entry("open", &stopping.open)?,
@@ -101,6 +102,7 @@ impl ReadKnown {
 
 fn request_fields<M: SerializeMap>(map: &mut M, request: &RequestFacts) -> Result<(), M::Error> {
     optional(map, "remote_address", request.remote_address.as_ref())?;
+    optional(map, "transport", Some(&request.transport).filter(|known| **known != Transport::default()))?;
     optional(map, "protocol", request.protocol.as_deref())?;
     optional(map, "path", request.path.as_deref())?;
     optional(map, "headers", Some(&request.headers).filter(|headers| !headers.is_empty()))
@@ -179,6 +181,8 @@ struct Fields {
     resource_id: Option<ResourceId>,
     sequence: Option<u64>,
     remote_address: Option<RemoteAddress>,
+    #[serde(default)]
+    transport: Transport,
     protocol: Option<Box<str>>,
     path: Option<Box<str>>,
     #[serde(default)]
@@ -201,6 +205,8 @@ struct Fields {
     survived: Option<bool>,
     topic: Option<Box<str>>,
     address: Option<Box<str>>,
+    #[serde(default)]
+    rawsocket: Box<[Box<str>]>,
     previous: Option<PreviousRun>,
     open: Option<u64>,
     from: Option<u64>,
@@ -255,7 +261,12 @@ impl Fields {
                 reason: take!(self.reason),
             }))),
             EventKind::Launched => {
-                Ok(Body::Launched(Launched { address: take!(self.address), previous: self.previous }))
+                let rawsocket = std::mem::take(&mut self.rawsocket);
+                Ok(Body::Launched(Launched {
+                    address: take!(self.address),
+                    rawsocket,
+                    previous: self.previous,
+                }))
             }
             EventKind::Stopping => Ok(Body::Stopping(Stopping { open: take!(self.open) })),
             EventKind::Online | EventKind::Offline => Ok(Body::User(Box::new(User {
@@ -284,6 +295,7 @@ impl Fields {
     fn take_request(&mut self) -> RequestFacts {
         RequestFacts {
             remote_address: self.remote_address,
+            transport: self.transport,
             protocol: self.protocol.take().map(Arc::from),
             path: self.path.take().map(Arc::from),
             headers: std::mem::take(&mut self.headers),

@@ -19,6 +19,7 @@ fn request() -> RequestFacts {
         protocol: Some("wamp".into()),
         path: Some("/".into()),
         headers: [("user-agent", "test")].into_iter().collect(),
+        ..RequestFacts::default()
     }
 }
 
@@ -74,7 +75,11 @@ fn one_of_each_kind() -> Vec<Event> {
         )))),
         client(3, Change::Subscribed("acme/1".into())),
         client(4, Change::Unsubscribed("acme/1".into())),
-        event(Body::Launched(Launched { address: "ws://127.0.0.1:8080".into(), previous: Some(previous) })),
+        event(Body::Launched(Launched {
+            address: "ws://127.0.0.1:8080".into(),
+            rawsocket: ["rs://127.0.0.1:8081".into()].into(),
+            previous: Some(previous),
+        })),
         event(Body::Stopping(Stopping { open: 9 })),
         known(event(Body::User(Box::new(user(true)))), 17, 1),
         known(event(Body::User(Box::new(user(false)))), 18, 0),
@@ -159,12 +164,25 @@ fn fields_of_later_versions_are_passed_over() {
 }
 
 #[test]
+fn only_what_is_no_websocket_says_what_it_is() {
+    for (transport, written) in [(Transport::WebSocket, None), (Transport::RawSocket, Some("rawsocket"))] {
+        let request = RequestFacts { transport, ..request() };
+        let rejection = Rejection::new(connection_id(), request, Cause::Rejected, "no");
+        let event = event(Body::Rejected(Box::new(rejection)));
+        let json = serde_json::to_value(&event).unwrap();
+        assert_eq!(json.get("transport").and_then(|label| label.as_str()), written);
+        assert_eq!(serde_json::from_value::<Event>(json).unwrap(), event);
+    }
+}
+
+#[test]
 fn a_record_without_a_field_it_needs_is_refused() {
     for event in one_of_each_kind() {
         let json = serde_json::to_value(&event).unwrap();
         let is_user = matches!(event.body, Body::User(_));
         let optional = [
             "remote_address",
+            "rawsocket",
             "protocol",
             "path",
             "headers",

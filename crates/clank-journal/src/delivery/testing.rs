@@ -194,7 +194,7 @@ pub(crate) fn pairs(connections: u64) -> Vec<Entry> {
 /// A record as the server writes it.
 pub(crate) fn record(position: u64) -> Entry {
     let address = format!("ws://127.0.0.1:{position}").into();
-    let launched = Launched { address, previous: None };
+    let launched = Launched { address, rawsocket: Box::default(), previous: None };
     let event = Event::new(Timestamp::from_unix_micros(position), origin(), Body::Launched(launched));
     let json = serde_json::to_vec(&event).unwrap().into();
     Entry { position: Position::new(position), kind: event.kind(), connection: None, lane: 0, json }

@@ -11,6 +11,7 @@ use clank_core::wamp1::{self, EmptyEligible, OnMalformed};
 
 use super::api::ApiSettings;
 use super::journal::JournalSettings;
+use super::rawsocket::RawSocketSettings;
 use super::realms::{Given, RealmSettings};
 use super::sinks::{ConnectingSettings, SinkSettings};
 use super::symfony::SymfonySettings;
@@ -30,6 +31,8 @@ pub struct Settings {
     pub wamp1: Wamp1Settings,
     /// `[wamp2]`
     pub wamp2: Wamp2Settings,
+    /// `[rawsocket]`
+    pub rawsocket: RawSocketSettings,
     /// `[realms.NAME]`
     pub realms: BTreeMap<String, Given<RealmSettings>>,
     /// `[deflate]`
@@ -134,6 +137,7 @@ impl Default for Settings {
                 empty_eligible: EmptyEligible::Everyone,
             },
             wamp2: Wamp2Settings::default(),
+            rawsocket: RawSocketSettings::default(),
             realms: BTreeMap::new(),
             deflate: DeflateSettings { enabled: false },
             api: ApiSettings::default(),

@@ -86,6 +86,10 @@ pub const SECTIONS: &[Section] = &[
         name: "wamp2",
         sentence: "The realms that clients of WAMP v2 join; see [WAMP v2](wamp2.md#sessions-and-realms).",
     },
+    Section {
+        name: "rawsocket",
+        sentence: "[WAMP v2 without WebSocket](wamp2.md#rawsocket), on a port or a Unix socket of its own. It is off unless it has one.",
+    },
     Section { name: "deflate", sentence: "Compression of messages (RFC 7692)." },
     Section {
         name: "shutdown",
@@ -189,6 +193,9 @@ pub const SETTINGS: &[Setting] = table! {
     "wamp2.history" => wamp2.history, "Topics whose last events each realm keeps in memory, for clients to ask for by `wamp.subscription.get_events`.";
     "wamp2.history_events" => wamp2.history_events, "How many events each of them keeps.";
     "wamp2.history_bytes" => wamp2.history_bytes, "Length of the events that each of them keeps.";
+
+    "rawsocket.listen" => rawsocket.listen, "The address to listen on. It has no TLS, and its clients have no cookie and no origin.";
+    "rawsocket.unix" => rawsocket.unix, "The path of a Unix socket to listen on, to which the server's own user and group may connect. One that a killed server has left there is replaced.";
 
     "deflate.enabled" => deflate.enabled, "Whether compression is offered to clients. It saves traffic and costs time.";
 

@@ -42,6 +42,12 @@ impl Scratch {
         self.assembled = Vec::new();
         self.inflater.trim();
     }
+
+    /// Keeps a message that could not be lent out of the read buffer, and lends it out itself.
+    pub(crate) fn keep(&mut self, message: Vec<u8>) -> &[u8] {
+        self.assembled = message;
+        &self.assembled
+    }
 }
 
 /// A message or control frame whose bytes are all there.

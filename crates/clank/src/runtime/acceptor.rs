@@ -1,9 +1,12 @@
 //! The accept socket, and what to do when the system has no more descriptors.
 
 use std::io;
-use std::net::SocketAddr;
 
-use mio::net::{TcpListener, TcpStream};
+use clank_core::event::Transport;
+use mio::net::TcpListener;
+
+use super::socket::{Arrival, Socket};
+use super::unix::UnixListener;
 
 /// Accepts in one turn.
 const BATCH: usize = 256;
@@ -11,9 +14,16 @@ const BATCH: usize = 256;
 /// milliseconds.
 const PAUSE: u64 = 100;
 
+/// A socket on which the server listens, and what is spoken there.
+pub(crate) enum Listener {
+    Tcp(TcpListener, Transport),
+    /// RawSocket.
+    Unix(UnixListener),
+}
+
 /// The sockets on which the server listens. One worker has them and spreads what comes in.
 pub(crate) struct Acceptor {
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
     /// More may wait: the system tells only once.
     pending: bool,
     paused_until: Option<u64>,
@@ -23,12 +33,16 @@ pub(crate) struct Acceptor {
 
 impl Acceptor {
     pub(crate) fn new(
-        mut listeners: Vec<TcpListener>,
+        mut listeners: Vec<Listener>,
         registry: &mio::Registry,
         token: mio::Token,
     ) -> io::Result<Self> {
         for listener in &mut listeners {
-            registry.register(listener, token, mio::Interest::READABLE)?;
+            let interest = mio::Interest::READABLE;
+            match listener {
+                Listener::Tcp(listener, _) => registry.register(listener, token, interest)?,
+                Listener::Unix(listener) => registry.register(listener.socket(), token, interest)?,
+            }
         }
         Ok(Self { listeners, pending: false, paused_until: None, failing: false })
     }
@@ -49,18 +63,16 @@ impl Acceptor {
     }
 
     /// Accepts what waits, up to a batch.
-    pub(crate) fn accept(&mut self, now: u64, mut take: impl FnMut(TcpStream, SocketAddr)) {
+    pub(crate) fn accept(&mut self, now: u64, mut take: impl FnMut(Arrival)) {
         self.paused_until = None;
         let mut left = BATCH;
         for listener in &self.listeners {
             while left > 0 {
                 left -= 1;
                 match listener.accept() {
-                    Ok((socket, remote)) => {
+                    Ok(arrival) => {
                         self.failing = false;
-                        // Without it small frames wait for acknowledgements of earlier ones.
-                        _ = socket.set_nodelay(true);
-                        take(socket, remote);
+                        take(arrival);
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                     Err(error) if is_of_the_client(&error) => {}
@@ -78,6 +90,23 @@ impl Acceptor {
     }
 }
 
+impl Listener {
+    fn accept(&self) -> io::Result<Arrival> {
+        match self {
+            Self::Tcp(listener, transport) => {
+                let (socket, remote) = listener.accept()?;
+                // Without it small frames wait for acknowledgements of earlier ones.
+                _ = socket.set_nodelay(true);
+                Ok(Arrival { socket: Socket::Tcp(socket), remote: Some(remote), transport: *transport })
+            }
+            Self::Unix(listener) => {
+                let socket = Socket::Unix(listener.accept()?);
+                Ok(Arrival { socket, remote: None, transport: Transport::RawSocket })
+            }
+        }
+    }
+}
+
 /// Whether only the client that was to be accepted is concerned.
 fn is_of_the_client(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
@@ -89,6 +118,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
     use std::collections::HashSet;
+    use std::net::SocketAddr;
     use std::time::Duration;
 
     use super::*;
@@ -97,8 +127,9 @@ mod tests {
     fn acceptor() -> (Acceptor, mio::Poll, Vec<SocketAddr>) {
         let poll = mio::Poll::new().unwrap();
         let listen = || TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let listeners = vec![listen(), listen()];
+        let listeners = [listen(), listen()];
         let addresses = listeners.iter().map(|listener| listener.local_addr().unwrap()).collect();
+        let listeners = listeners.map(|listener| Listener::Tcp(listener, Transport::RawSocket)).into();
         let acceptor = Acceptor::new(listeners, poll.registry(), mio::Token(0)).unwrap();
         (acceptor, poll, addresses)
     }
@@ -115,9 +146,11 @@ mod tests {
         acceptor.ready();
         assert!(acceptor.is_due(0));
         let mut accepted = HashSet::new();
-        acceptor.accept(0, |socket, remote| {
+        acceptor.accept(0, |arrival| {
+            let Socket::Tcp(socket) = arrival.socket else { panic!("a socket of TCP") };
             assert!(socket.nodelay().unwrap());
-            accepted.insert(remote);
+            assert_eq!(arrival.transport, Transport::RawSocket);
+            accepted.insert(arrival.remote.unwrap());
         });
         assert_eq!(accepted, clients.iter().map(|client| client.local_addr().unwrap()).collect());
         assert!(!acceptor.is_due(0), "all are accepted");
@@ -132,7 +165,7 @@ mod tests {
         assert_eq!(acceptor.resumes_at(), Some(100));
         assert!(!acceptor.is_due(99));
         assert!(acceptor.is_due(100));
-        acceptor.accept(100, |_, _| panic!("nobody has knocked"));
+        acceptor.accept(100, |_| panic!("nobody has knocked"));
         assert_eq!((acceptor.resumes_at(), acceptor.is_due(200)), (None, false));
     }
 

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::entrant::Entrant;
+use super::socket::Socket;
 use super::transport::Stream;
 
 /// A connection whose handshake somebody else has made.
@@ -16,7 +17,7 @@ pub(crate) struct Adopted {
 /// What carries an adopted connection.
 pub(crate) enum Carrier {
     /// A socket.
-    Socket(mio::net::TcpStream),
+    Socket(Socket),
     /// Any other stream.
     Stream(Box<dyn Stream>),
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clank_core::cause::{Cause, LogLevel};
-use clank_core::event::{Change, Disconnected, EventKind, Failure};
+use clank_core::event::{Change, Disconnected, EventKind, Failure, Transport};
 use clank_core::topic::Uri;
 use clank_wire::wamp2::reason;
 use clank_wire::ws::{self, CloseCode};
@@ -115,6 +115,7 @@ impl Conn {
             return;
         }
         let cause = ending.cause;
+        let says = cause == Cause::ClientClosed || cause.sends_close();
         let frame = self.close_frame(&ending);
         let deadline = cx.now + CLOSE_WAIT;
         let answered = cause == Cause::ClientClosed;
@@ -156,11 +157,7 @@ impl Conn {
         if self.calls.count() > 0 {
             self.schedule(calls_deadline, cx);
         }
-        if joins_again {
-            let push = self.peer.seal(None);
-            cx.turn.note(&self.peer, push);
-            self.schedule(deadline, cx);
-        } else if frame.is_some() {
+        if says {
             let push = self.peer.seal(frame);
             cx.turn.note(&self.peer, push);
             self.schedule(deadline, cx);
@@ -172,9 +169,15 @@ impl Conn {
 
     /// The client has ended its direction of the stream.
     pub(super) fn on_end(&mut self, cx: &mut Cx) {
+        let is_raw = self.peer.form.transport() == Transport::RawSocket;
         if self.closing.is_some() {
             // It will not answer any more; what is queued for it can still be written.
             self.on_close_answered();
+        } else if is_raw && self.lane.is_busy() {
+            // GOODBYE may wait there: it has no close frame that would wait behind it.
+            self.lane.push(Work::Hangup(None));
+        } else if is_raw {
+            self.lost("the client ended the connection without GOODBYE", cx);
         } else {
             self.lost("the client ended the connection without a close frame", cx);
         }
@@ -195,8 +198,11 @@ impl Conn {
         self.lost(&error.to_string(), cx);
     }
 
-    /// The client's close frame has come to its turn.
+    /// The client's close frame, or the end of its RawSocket, has come to its turn.
     pub(super) fn on_hangup(&mut self, frame: Option<(CloseCode, Box<str>)>, cx: &mut Cx) {
+        if self.peer.form.transport() == Transport::RawSocket {
+            return self.on_end(cx);
+        }
         let ending = match frame {
             Some((code, reason)) => Ending::new(Cause::ClientClosed, &reason).code(code.as_u16()),
             None => Ending::new(Cause::ClientClosed, ""),
@@ -329,7 +335,11 @@ impl Conn {
         self.closing.as_ref().is_some_and(|closing| closing.farewell)
     }
 
+    /// RawSocket has none: behind the last message comes the end of the stream.
     fn close_frame(&self, ending: &Ending) -> Option<bytes::Bytes> {
+        if ending.joins_again || self.peer.form.transport() == Transport::RawSocket {
+            return None;
+        }
         if ending.cause == Cause::ClientClosed {
             // The answer to a close frame repeats its code (RFC 6455, 5.5.1).
             return Some(match ending.code {

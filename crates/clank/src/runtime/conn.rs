@@ -14,21 +14,22 @@ use clank_core::wamp1;
 use clank_core::wamp2;
 use clank_wire::ws;
 use clank_wire::ws::deflate::Agreement;
-use clank_wire::ws::{CloseCode, Decoder, DecoderOptions, Event, OpCode, ProtocolError, Role};
+use clank_wire::ws::{Event, OpCode};
 
 use super::admitted::Admitted;
 use super::calls::Calls;
 use super::closing::{Closing, Ending};
 use super::cx::Cx;
 use super::deadlines::NEVER;
+use super::door::tell_rejection;
 use super::entrant::{Accepted, Candidate, Speaks};
 use super::form::Form;
+use super::incoming::{Incoming, Pongs};
 use super::job::{Done, Failed, Ticket, Who};
 use super::lane::{Job, Lane, Running, Work};
 use super::outbound::OnOverflow;
 use super::peer::{Parts, Peer};
 use super::rare::Rare;
-use super::respond::tell_rejection;
 use super::sending::Blocked;
 use super::slots::Token;
 use super::transport::Transport;
@@ -44,9 +45,6 @@ const DELIVERIES: usize = 32 * 1024;
 const ANSWERS: usize = 256 * 1024;
 /// Bytes of messages that wait for application code before reading stops.
 const INBOX_BYTES: usize = 256 * 1024;
-/// Pings of one read that are answered one by one; of more, only the latest is answered (RFC 6455,
-/// 5.5.3), so that a flood of pings costs little.
-const PONGS: u32 = 32;
 /// The server as WELCOME names it.
 pub(super) const IDENT: &str = concat!("Clank/", env!("CARGO_PKG_VERSION"));
 
@@ -62,7 +60,7 @@ pub(super) enum Protocol {
 pub(crate) struct Conn {
     pub(super) peer: Arc<Peer>,
     pub(crate) transport: Transport,
-    decoder: Decoder,
+    incoming: Incoming,
     pub(super) protocol: Protocol,
     pub(super) lane: Lane,
     pub(super) calls: Calls,
@@ -120,25 +118,23 @@ impl Conn {
             accepted;
         let window = deflate.map(|agreement| agreement.server_window_bits());
         let socket = transport.socket().cloned();
-        let form = match speaks {
-            Speaks::Wamp1 | Speaks::Raw => Form::Wamp1,
-            Speaks::Wamp2(codec) => Form::Wamp2(codec),
-        };
+        let form = speaks.form();
         let parts =
             Parts { facts, session_id, worker: cx.worker, token, window, form, realm, features, socket };
         let peer = Peer::new(&cx.engine, parts);
-        let options =
-            DecoderOptions { max_message: cx.engine.limits().message.bytes(), deflate: deflate.is_some() };
+        let incoming = Incoming::new(form, cx.engine.limits().message.bytes(), deflate.is_some());
         let settings = &cx.engine.settings;
         let protocol = match speaks {
             Speaks::Wamp1 => Protocol::Wamp1(wamp1::Session::new(session_id, Arc::clone(&settings.wamp1))),
-            Speaks::Wamp2(codec) => Protocol::Wamp2(wamp2::Session::new(codec, settings.wamp2.options)),
+            Speaks::Wamp2(framed) => {
+                Protocol::Wamp2(wamp2::Session::new(framed.codec(), settings.wamp2.options))
+            }
             Speaks::Raw => Protocol::Raw,
         };
         let mut conn = Self {
             peer,
             transport,
-            decoder: Decoder::new(Role::Server, options),
+            incoming,
             protocol,
             deflate,
             lane: Lane::default(),
@@ -179,7 +175,7 @@ impl Conn {
                 let message = ws::payload(&welcome).len();
                 Some((welcome, message))
             }
-            Protocol::Wamp2(session) => Some(self.welcome(session.codec())),
+            Protocol::Wamp2(_) => Some(self.welcome()),
             Protocol::Raw => None,
         };
         if let Some((welcome, message)) = welcome {
@@ -260,7 +256,7 @@ impl Conn {
 
     /// Counts what is held of the client's messages against what the server may hold for all.
     fn weigh(&mut self, cx: &mut Cx) {
-        let holds = self.decoder.buffered() + self.lane.bytes() + self.rare.bytes();
+        let holds = self.incoming.buffered() + self.lane.bytes() + self.rare.bytes();
         if holds == self.holds {
             return;
         }
@@ -302,38 +298,29 @@ impl Conn {
     /// Takes bytes that the client sent.
     pub(crate) fn take(&mut self, bytes: &mut [u8], cx: &mut Cx) {
         let mut scratch = std::mem::take(&mut cx.scratch);
-        let mut pings = 0;
-        let mut late_pong = None;
+        let mut pongs = Pongs::default();
         let mut at = 0;
         while at < bytes.len() {
             if self.keeps_rest(bytes.get(at..).unwrap_or_default()) {
                 break;
             }
-            match self.decoder.decode(bytes.get_mut(at..).unwrap_or_default(), &mut scratch) {
+            match self.incoming.decode(bytes.get_mut(at..).unwrap_or_default(), &mut scratch) {
                 Ok((used, event)) => {
                     at += used;
                     match event {
-                        Some(Event::Ping(payload)) => {
-                            pings += 1;
-                            let pong = ws::frame(OpCode::Pong, payload);
-                            if pings <= PONGS {
-                                self.push_control(pong, cx);
-                            } else {
-                                late_pong = Some(pong);
-                            }
-                        }
+                        Some(Event::Ping(payload)) => pongs.answer(self.peer.form, payload),
                         Some(event) => self.on_event(event, cx),
                         None => {}
                     }
                 }
                 Err(error) => {
-                    self.on_protocol_error(error, cx);
+                    self.close(Ending::new(error.into(), &error.to_string()), cx);
                     break;
                 }
             }
         }
-        if let Some(pong) = late_pong {
-            self.push_control(pong, cx);
+        if let Some(pongs) = pongs.into_bytes() {
+            self.push_control(pongs, cx);
         }
         cx.scratch = scratch;
     }
@@ -373,15 +360,6 @@ impl Conn {
     fn count(&mut self, bytes: usize) {
         self.received.messages += 1;
         self.received.bytes += bytes as u64;
-    }
-
-    fn on_protocol_error(&mut self, error: ProtocolError, cx: &mut Cx) {
-        let cause = match error.close_code() {
-            CloseCode::TOO_BIG => Cause::MessageTooBig,
-            CloseCode::INVALID_PAYLOAD => Cause::MalformedMessage,
-            _ => Cause::ProtocolViolation,
-        };
-        self.close(Ending::new(cause, &error.to_string()), cx);
     }
 
     /// Whether it may be read in this turn.
@@ -463,9 +441,9 @@ impl Conn {
     /// What goes on with the socket once its session is over and told of: the candidate for the next
     /// session, and what came behind the last one's GOODBYE.
     pub(crate) fn leave(mut self) -> Option<(Candidate, Transport, Vec<u8>)> {
-        let Protocol::Wamp2(session) = &self.protocol else { return None };
-        let (codec, place) = (session.codec(), self.place.take()?);
-        let candidate = Candidate::again(codec, &self.peer.facts, self.deflate, place);
+        let Form::Wamp2(framed) = self.peer.form else { return None };
+        let place = self.place.take()?;
+        let candidate = Candidate::again(framed, &self.peer.facts, self.deflate, place);
         let early = self.closing.as_mut().map(|closing| closing.take_rest()).unwrap_or_default();
         self.peer.release();
         Some((candidate, std::mem::replace(&mut self.transport, Transport::Gone), early))

@@ -4,7 +4,6 @@
 //! removed: whoever is called too early looks, and waits on.
 
 use clank_core::cause::Cause;
-use clank_wire::ws::{self, OpCode};
 
 use super::closing::Ending;
 use super::conn::Conn;
@@ -75,7 +74,7 @@ impl Conn {
                 return due;
             }
             self.pinged = cx.now;
-            self.push_control(ws::frame(OpCode::Ping, b""), cx);
+            self.push_control(self.peer.form.control(true, b""), cx);
             return cx.now + timeout;
         }
         let due = self.pinged + timeout;

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Instant, SystemTime};
 
-use clank_core::event::{Body, Event as Record, EventKind, Headers, Origin, RequestFacts, Timestamp};
+use clank_core::event::{
+    Body, Event as Record, EventKind, Headers, Origin, RequestFacts, Timestamp, Transport,
+};
 use clank_core::id::{ConnectionId, ResourceId, RunId};
 use clank_core::journal::Journal;
 use clank_core::limits::{Limits, SlowConsumer};
@@ -180,6 +182,7 @@ impl Engine {
         });
         RequestFacts {
             remote_address: remote.map(Into::into),
+            transport: Transport::WebSocket,
             protocol: protocol.cloned(),
             path: Some(self.intern(path)),
             headers: Headers::from_iter(kept),
@@ -341,17 +344,17 @@ impl Engine {
     }
 
     pub(crate) fn ask_to_close(&self, peer: &Peer, code: u16, reason: &str) {
-        self.send(peer.worker, Command::Close { token: peer.token, code, reason: reason.into() });
+        self.send(peer.worker(), Command::Close { token: peer.token, code, reason: reason.into() });
     }
 
     /// Ends a session in its realm, with these words to its client.
     pub(crate) fn kill(&self, peer: &Peer, reason: &str, message: Option<&str>) {
         let (reason, message) = (reason.into(), message.map(Into::into));
-        self.send(peer.worker, Command::Kill { token: peer.token, reason, message });
+        self.send(peer.worker(), Command::Kill { token: peer.token, reason, message });
     }
 
     pub(crate) fn report(&self, peer: &Peer, message: &str) {
-        self.send(peer.worker, Command::Report { token: peer.token, message: message.into() });
+        self.send(peer.worker(), Command::Report { token: peer.token, message: message.into() });
     }
 
     fn send(&self, worker: usize, command: Command) {
@@ -373,11 +376,14 @@ impl Engine {
             return;
         }
         for peer in turn.overflowed {
-            self.send(peer.worker, Command::Overflowed(peer.token));
+            self.send(peer.worker(), Command::Overflowed(peer.token));
+        }
+        for peer in turn.too_long {
+            self.send(peer.worker(), Command::TooLong(peer.token));
         }
         let mut by_worker: Vec<Vec<Arc<Peer>>> = self.mailboxes().iter().map(|_| Vec::new()).collect();
         for peer in turn.dirty {
-            if let Some(peers) = by_worker.get_mut(peer.worker) {
+            if let Some(peers) = by_worker.get_mut(peer.worker()) {
                 peers.push(peer);
             }
         }

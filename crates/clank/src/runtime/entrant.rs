@@ -5,25 +5,53 @@ use std::time::SystemTime;
 
 use clank_core::event::{
     Body, Change, ConnectionFacts, Event as Record, Identity, RequestFacts, SessionFacts, Timestamp,
+    Transport,
 };
 use clank_core::wamp1::SessionId;
-use clank_wire::wamp2::Codec;
 use clank_wire::ws::deflate::Agreement;
 use serde_json::{Map, Value};
 
 use super::admitted::Admitted;
+use super::door::{Why, reject_accepted, tell_rejection};
 use super::engine::{Engine, Names};
+use super::form::{Form, Framed};
 use super::peer::Features;
 use super::realm::Realm;
-use super::respond::{Why, reject_accepted, tell_rejection};
 
 /// What was agreed on in the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Speaks {
     Wamp1,
-    Wamp2(Codec),
+    Wamp2(Framed),
     /// No subprotocol.
     Raw,
+}
+
+/// The subprotocol of WAMP v1.
+pub(crate) const WAMP1: &str = "wamp";
+
+impl Speaks {
+    /// The name of its subprotocol. What RawSocket frames is called as what a WebSocket would carry.
+    pub(super) fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Wamp1 => Some(WAMP1),
+            Self::Wamp2(framed) => Some(framed.codec().subprotocol()),
+            Self::Raw => None,
+        }
+    }
+
+    /// In which form it gets its messages.
+    pub(super) fn form(self) -> Form {
+        match self {
+            Self::Wamp1 | Self::Raw => Form::Wamp1,
+            Self::Wamp2(framed) => Form::Wamp2(framed),
+        }
+    }
+
+    /// What carries its messages.
+    pub(super) fn transport(self) -> Transport {
+        self.form().transport()
+    }
 }
 
 /// A connection that may be opened: its handshake was answered with 101, and where it speaks WAMP v2
@@ -65,7 +93,7 @@ pub(crate) struct Candidate {
     /// The names that the connection will have. `None`: it has had a session before, and the next
     /// one has others.
     pub names: Option<Names>,
-    pub codec: Codec,
+    pub framed: Framed,
     pub request: RequestFacts,
     pub identity: Option<Box<Identity>>,
     pub attributes: Option<Box<Map<String, Value>>>,
@@ -94,14 +122,14 @@ impl Entrant {
 impl Candidate {
     /// One that has left its session, and may begin another.
     pub(crate) fn again(
-        codec: Codec,
+        framed: Framed,
         facts: &ConnectionFacts,
         deflate: Option<Agreement>,
         place: Admitted,
     ) -> Self {
         Self {
             names: None,
-            codec,
+            framed,
             request: facts.request.clone(),
             // What the session has proved ends with it.
             identity: facts.session.as_ref().and_then(|session| session.handshake.clone()),
@@ -132,7 +160,7 @@ impl Candidate {
             facts: facts.into(),
             time: SystemTime::now().into(),
             recorded: false,
-            speaks: Speaks::Wamp2(self.codec),
+            speaks: Speaks::Wamp2(self.framed),
             realm,
             features,
             deflate: self.deflate,

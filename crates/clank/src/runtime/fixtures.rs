@@ -37,6 +37,7 @@ pub(crate) fn engine(limits: Limits) -> Arc<Engine> {
         on_listener_timeout: OnListenerTimeout::Close,
         workers: 1,
         addresses: Vec::new(),
+        rawsocket: Vec::new(),
     };
     let threads = Threads::new(Some(tokio::runtime::Handle::current())).unwrap();
     Engine::new(settings, Application::default(), None, threads)

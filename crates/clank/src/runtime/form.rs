@@ -1,6 +1,9 @@
-//! In which form a connection gets its messages: which version of WAMP, and how it is written.
+//! In which form a connection gets its messages: which version of WAMP, how it is written, and what
+//! frames it.
 
 use bytes::Bytes;
+use clank_core::event;
+use clank_wire::rawsocket::{self, FrameType, Request as Agreed};
 use clank_wire::serializer::Serializer;
 use clank_wire::wamp2::Codec;
 use clank_wire::ws::deflate::WindowBits;
@@ -14,11 +17,21 @@ pub(crate) enum Form {
     /// WAMP v1; also where no WAMP is spoken, and nothing is published to.
     Wamp1,
     /// WAMP v2.
-    Wamp2(Codec),
+    Wamp2(Framed),
 }
 
-/// How many codecs WAMP v2 has.
+/// How messages of WAMP v2 are written, and what frames them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framed {
+    WebSocket(Codec),
+    /// The serializer, and the longest message that the client takes.
+    RawSocket(Agreed),
+}
+
+/// How many codecs WAMP v2 has on a WebSocket.
 pub(super) const CODECS: usize = Codec::ALL.len();
+/// How many forms of a message of WAMP v2 there are.
+pub(super) const FORMS: usize = CODECS + Serializer::ALL.len();
 
 /// Where a codec stands in a table of all.
 pub(super) const fn index(codec: Codec) -> usize {
@@ -31,34 +44,130 @@ pub(super) const fn index(codec: Codec) -> usize {
 }
 
 /// What WebSocket calls the codec's messages.
-pub(super) const fn opcode(codec: Codec) -> OpCode {
+const fn opcode(codec: Codec) -> OpCode {
     if codec.is_text() { OpCode::Text } else { OpCode::Binary }
 }
 
-/// A message of WAMP v2 as one connection gets it, and how many bytes it carries.
-pub(super) fn frame(
-    codec: Codec,
-    window: Option<WindowBits>,
-    write: impl FnOnce(Serializer, &mut Vec<u8>),
-) -> (Bytes, usize) {
-    if window.is_some() {
+impl Form {
+    /// What the connection is carried by.
+    pub(crate) const fn transport(self) -> event::Transport {
+        match self {
+            Self::Wamp2(Framed::RawSocket(_)) => event::Transport::RawSocket,
+            Self::Wamp1 | Self::Wamp2(Framed::WebSocket(_)) => event::Transport::WebSocket,
+        }
+    }
+
+    /// Whether the client takes a message of so many bytes.
+    pub(crate) const fn takes(self, message: usize) -> bool {
+        message <= self.longest()
+    }
+
+    /// The longest message that the client takes, in bytes.
+    pub(crate) const fn longest(self) -> usize {
+        match self {
+            Self::Wamp2(Framed::RawSocket(agreed)) => agreed.max_length.bytes(),
+            Self::Wamp1 | Self::Wamp2(Framed::WebSocket(_)) => usize::MAX,
+        }
+    }
+
+    /// A ping without content, or the pong to one that has this.
+    pub(super) fn control(self, is_ping: bool, payload: &[u8]) -> Bytes {
+        match (self.transport(), is_ping) {
+            (event::Transport::RawSocket, true) => rawsocket::frame(FrameType::Ping, payload),
+            (event::Transport::RawSocket, false) => rawsocket::frame(FrameType::Pong, payload),
+            (_, true) => Some(ws::frame(OpCode::Ping, payload)),
+            (_, false) => Some(ws::frame(OpCode::Pong, payload)),
+        }
+        // No ping is longer than a frame can be.
+        .unwrap_or_default()
+    }
+}
+
+impl Framed {
+    /// The codec of a WebSocket that is written alike.
+    pub(crate) const fn codec(self) -> Codec {
+        match self {
+            Self::WebSocket(codec) => codec,
+            Self::RawSocket(agreed) => Codec { serializer: agreed.serializer, batched: false },
+        }
+    }
+
+    /// Where it stands in a table of all forms.
+    pub(super) const fn place(self) -> usize {
+        match self {
+            Self::WebSocket(codec) => index(codec),
+            Self::RawSocket(_) => CODECS + index(self.codec()),
+        }
+    }
+
+    /// A message of WAMP v2 that is not compressed, and how many bytes it carries.
+    pub(super) fn build(self, hint: usize, write: impl FnOnce(Serializer, &mut Vec<u8>)) -> (Bytes, usize) {
+        let codec = self.codec();
+        match self {
+            Self::WebSocket(_) => {
+                let frame = ws::build_frame(opcode(codec), hint, |out| codec.append(out, write));
+                let message = ws::payload(&frame).len();
+                (frame, message)
+            }
+            Self::RawSocket(_) => {
+                let mut message = 0;
+                let frame = rawsocket::build_message(hint, |out| {
+                    let head = out.len();
+                    codec.append(out, write);
+                    message = out.len() - head;
+                });
+                // What is longer than a frame can be is longer than any client takes.
+                (frame.unwrap_or_default(), message)
+            }
+        }
+    }
+
+    /// The same, as `window` has it: what RawSocket frames is never compressed.
+    pub(super) fn frame(
+        self,
+        window: Option<WindowBits>,
+        write: impl FnOnce(Serializer, &mut Vec<u8>),
+    ) -> (Bytes, usize) {
+        let Self::WebSocket(codec) = self else { return self.build(64, write) };
+        if window.is_none() {
+            return self.build(64, write);
+        }
         let mut message = Vec::new();
         codec.append(&mut message, write);
-        return (frame_for(window, opcode(codec), &message), message.len());
+        (frame_for(window, opcode(codec), &message), message.len())
     }
-    let frame = ws::build_frame(opcode(codec), 64, |out| codec.append(out, write));
-    let message = ws::payload(&frame).len();
-    (frame, message)
+
+    /// What WebSocket calls its messages, if that is what frames them.
+    pub(super) const fn opcode(self) -> OpCode {
+        opcode(self.codec())
+    }
 }
 
 #[cfg(all(test, not(feature = "shuttle")))]
 mod tests {
+    use clank_wire::rawsocket::MaxLength;
+
     use super::*;
 
     #[test]
-    fn each_codec_has_a_place_of_its_own() {
-        let mut places = Codec::ALL.map(index);
+    fn each_form_has_a_place_of_its_own() {
+        let by_websocket = Codec::ALL.map(Framed::WebSocket);
+        let by_rawsocket = Serializer::ALL
+            .map(|serializer| Framed::RawSocket(Agreed { serializer, max_length: MaxLength::MIN }));
+        let mut places: Vec<usize> = by_websocket.iter().chain(&by_rawsocket).map(|it| it.place()).collect();
         places.sort_unstable();
-        assert_eq!(places, [0, 1, 2, 3, 4, 5]);
+        assert_eq!(places, (0..FORMS).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_message_is_as_long_in_whatever_frame() {
+        let write = |_: Serializer, out: &mut Vec<u8>| out.extend_from_slice(&[7; 300]);
+        let agreed = Agreed { serializer: Serializer::Cbor, max_length: MaxLength::MIN };
+        for framed in [Framed::WebSocket(Codec::ALL[2]), Framed::RawSocket(agreed)] {
+            let (frame, message) = framed.frame(None, write);
+            assert_eq!((frame.len(), message), (304, 300));
+        }
+        let form = Form::Wamp2(Framed::RawSocket(agreed));
+        assert_eq!((form.takes(512), form.takes(513)), (true, false));
     }
 }

@@ -27,24 +27,28 @@ struct Counts {
 impl Gate {
     /// A socket was accepted: may it make its handshake? If so, [`leave`](Self::leave) or
     /// [`admit`](Self::admit) must follow.
-    pub(crate) fn enter(&self, address: IpAddr, limits: &Limits) -> Result<(), Cause> {
+    pub(crate) fn enter(&self, address: Option<IpAddr>, limits: &Limits) -> Result<(), Cause> {
         if self.handshakes.load(Ordering::Relaxed) >= limits.handshakes.count() {
             return Err(Cause::ServerFull);
         }
-        let mut addresses = lock(&self.addresses);
-        let counts = addresses.entry(address.to_canonical()).or_default();
-        if counts.handshakes as usize >= limits.handshakes_per_address.count() {
-            return Err(Cause::AddressLimit);
+        if let Some(address) = address {
+            let mut addresses = lock(&self.addresses);
+            let counts = addresses.entry(address.to_canonical()).or_default();
+            if counts.handshakes as usize >= limits.handshakes_per_address.count() {
+                return Err(Cause::AddressLimit);
+            }
+            counts.handshakes += 1;
         }
-        counts.handshakes += 1;
         self.handshakes.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
-    /// The handshake has come to nothing, or was no WebSocket's.
-    pub(crate) fn leave(&self, address: IpAddr) {
+    /// The handshake is over, whatever came of it.
+    pub(crate) fn leave(&self, address: Option<IpAddr>) {
         self.handshakes.fetch_sub(1, Ordering::Relaxed);
-        self.change(address, |counts| counts.handshakes -= 1);
+        if let Some(address) = address {
+            self.change(address, |counts| counts.handshakes -= 1);
+        }
     }
 
     /// The handshake is in order: is there room for the connection? If so,
@@ -133,11 +137,11 @@ mod tests {
     fn one_machine_has_one_address() {
         let gate = Gate::default();
         let (v4, mapped) = (Ipv4Addr::LOCALHOST, Ipv4Addr::LOCALHOST.to_ipv6_mapped());
-        gate.enter(v4.into(), &limits()).unwrap();
-        gate.enter(mapped.into(), &limits()).unwrap();
+        gate.enter(Some(v4.into()), &limits()).unwrap();
+        gate.enter(Some(mapped.into()), &limits()).unwrap();
         assert_eq!(gate.addresses(), 1);
-        gate.leave(mapped.into());
-        gate.leave(v4.into());
+        gate.leave(Some(mapped.into()));
+        gate.leave(Some(v4.into()));
         assert_eq!((gate.addresses(), gate.handshakes()), (0, 0));
     }
 
@@ -204,17 +208,17 @@ mod tests {
             for step in steps {
                 match step {
                     Step::Enter(last) => {
-                        let entered = gate.enter(address(last), &limits);
+                        let entered = gate.enter(Some(address(last)), &limits);
                         prop_assert_eq!(entered, inside.may_enter(address(last)));
                         inside.handshakes.extend(entered.is_ok().then_some(address(last)));
                     }
-                    Step::Leave(at) if at < inside.handshakes.len() => gate.leave(inside.handshakes.remove(at)),
+                    Step::Leave(at) if at < inside.handshakes.len() => gate.leave(Some(inside.handshakes.remove(at))),
                     Step::Admit(at) if at < inside.handshakes.len() => {
                         let address = inside.handshakes.remove(at);
                         let admitted = gate.admit(Some(address), &limits);
                         prop_assert_eq!(admitted, inside.may_open(Some(address)));
                         inside.connections.extend(admitted.is_ok().then_some(Some(address)));
-                        gate.leave(address);
+                        gate.leave(Some(address));
                     }
                     Step::Adopt => {
                         let admitted = gate.admit(None, &limits);
@@ -231,7 +235,7 @@ mod tests {
                 prop_assert_eq!(gate.connections(), inside.connections.len());
                 prop_assert_eq!(gate.addresses(), inside.addresses());
             }
-            inside.handshakes.drain(..).for_each(|address| gate.leave(address));
+            inside.handshakes.drain(..).for_each(|address| gate.leave(Some(address)));
             inside.connections.drain(..).for_each(|address| _ = gate.close(address));
             prop_assert_eq!((gate.handshakes(), gate.connections(), gate.addresses()), (0, 0, 0));
         }

@@ -10,13 +10,15 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use clank_core::cause::Cause;
+use clank_core::event::Transport;
 use hyper::server::conn::http1;
-use mio::net::TcpStream;
 
 use super::cx::Cx;
+use super::door::{ABORTED, Why, reject};
 use super::engine::Engine;
 use super::entrant::Entrant;
-use super::respond::{ABORTED, Responder, Why, reject};
+use super::respond::Responder;
+use super::socket::Socket;
 
 /// Bytes of responses that may wait for a client that doesn't read; then no further request is
 /// answered.
@@ -30,7 +32,7 @@ pub(crate) struct Http {
     wire: Rc<RefCell<Wire>>,
     accepted: Rc<RefCell<Option<Entrant>>>,
     engine: Arc<Engine>,
-    remote: SocketAddr,
+    remote: Option<SocketAddr>,
     waker: Waker,
     deadline: u64,
 }
@@ -51,7 +53,7 @@ pub(crate) struct Ready {
 pub(crate) enum Progress {
     /// It waits for the client, or for a listener.
     Pending,
-    /// It is a WebSocket now.
+    /// Its client is let in.
     Upgraded(Box<Upgraded>),
     /// It is over.
     Ended,
@@ -60,7 +62,7 @@ pub(crate) enum Progress {
 /// A socket whose handshake is accepted.
 pub(crate) struct Upgraded {
     pub entrant: Entrant,
-    pub socket: TcpStream,
+    pub socket: Socket,
     /// The response, which has still to be sent.
     pub response: Bytes,
     /// What the client sent behind its request.
@@ -72,7 +74,7 @@ pub(crate) struct Upgraded {
 }
 
 impl Http {
-    pub(crate) fn new(socket: TcpStream, remote: SocketAddr, waker: Waker, cx: &Cx) -> Self {
+    pub(crate) fn new(socket: Socket, remote: Option<SocketAddr>, waker: Waker, cx: &Cx) -> Self {
         let wire = Rc::new(RefCell::new(Wire {
             socket: Some(socket),
             out: Vec::new(),
@@ -85,7 +87,7 @@ impl Http {
             told: false,
         }));
         let accepted = Rc::new(RefCell::new(None));
-        let responder = Responder::new(&cx.engine, Some(remote), &accepted, &wire);
+        let responder = Responder::new(&cx.engine, remote, &accepted, &wire);
         let limits = cx.engine.limits();
         let connection = http1::Builder::new()
             .max_headers(limits.header_count.count())
@@ -178,7 +180,7 @@ impl Http {
         self.deadline
     }
 
-    pub(crate) fn remote(&self) -> SocketAddr {
+    pub(crate) fn remote(&self) -> Option<SocketAddr> {
         self.remote
     }
 
@@ -202,7 +204,7 @@ impl Http {
         if let Some(entrant) = self.accepted.take() {
             entrant.reject(&self.engine, why);
         } else if !self.wire.borrow().told {
-            reject(&self.engine, Some(self.remote), why);
+            reject(&self.engine, (self.remote, Transport::WebSocket), why);
         }
     }
 
@@ -227,7 +229,7 @@ impl Http {
 /// The socket, and what hyper has written but the system has not taken.
 pub(crate) struct Wire {
     /// `None` once it has been taken over.
-    socket: Option<TcpStream>,
+    socket: Option<Socket>,
     out: Vec<u8>,
     /// There may be something to read.
     readable: bool,
@@ -270,7 +272,8 @@ impl Wire {
     }
 
     fn write(&mut self) -> io::Result<()> {
-        let Some(socket) = &mut self.socket else { return Ok(()) };
+        let Some(socket) = &self.socket else { return Ok(()) };
+        let mut socket = socket;
         while !self.out.is_empty() {
             match socket.write(&self.out) {
                 Ok(written) => _ = self.out.drain(..written),
@@ -295,7 +298,7 @@ impl hyper::rt::Read for Io {
     ) -> Poll<io::Result<()>> {
         let mut wire = self.0.borrow_mut();
         let wire = &mut *wire;
-        let Some(socket) = &mut wire.socket else { return Poll::Ready(Ok(())) };
+        let Some(mut socket) = wire.socket.as_ref() else { return Poll::Ready(Ok(())) };
         if !wire.readable {
             return Poll::Pending;
         }
@@ -362,14 +365,14 @@ mod tests {
     const REQUESTS: usize = 8;
 
     /// A client, and the server's end of its connection, which holds little.
-    fn connect() -> (std::net::TcpStream, TcpStream) {
+    fn connect() -> (std::net::TcpStream, Socket) {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         client.set_nonblocking(true).unwrap();
         let (socket, _) = listener.accept().unwrap();
         SockRef::from(&socket).set_send_buffer_size(16 * 1024).unwrap();
         socket.set_nonblocking(true).unwrap();
-        (client, TcpStream::from_std(socket))
+        (client, mio::net::TcpStream::from_std(socket).into())
     }
 
     /// Drives it as the worker does: once for what the system says, and as often as hyper wakes it.
@@ -394,7 +397,7 @@ mod tests {
         let (mut client, socket) = connect();
         let remote = client.local_addr().unwrap();
         let waker = ConnectionWaker::waker(&letters.mailbox, Token::from_mio(mio::Token(3)));
-        let mut http = Http::new(socket, remote, waker, &cx);
+        let mut http = Http::new(socket, Some(remote), waker, &cx);
 
         let requests = "GET /page HTTP/1.1\r\nHost: clank.test\r\n\r\n".repeat(REQUESTS);
         client.write_all(requests.as_bytes()).unwrap();

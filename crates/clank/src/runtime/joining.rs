@@ -1,4 +1,4 @@
-//! A WebSocket that speaks WAMP v2 before it has a session: it is no connection yet.
+//! A socket that speaks WAMP v2 before it has a session: it is no connection yet.
 //!
 //! It waits for HELLO, challenges the client to prove who it is if the realm wants that, has the
 //! connection recorded, and becomes a [`Conn`](super::conn::Conn), whose first message is WELCOME. A
@@ -18,19 +18,21 @@ use clank_core::journal::NotRecorded;
 use clank_core::wamp2::auth::{Denied, Identity as Proved, Pending, Step as Attempted};
 use clank_wire::excerpt::Excerpt;
 use clank_wire::payload::Payload;
-use clank_wire::wamp2::{Abort, Authenticate, ClientMessage, Codec, Hello, Id, reason};
-use clank_wire::ws::{self, CloseCode, Decoder, DecoderOptions, Event, OpCode, Role};
+use clank_wire::wamp2::{Abort, Authenticate, ClientMessage, Hello, Id, reason};
+use clank_wire::ws::{self, CloseCode, Event};
 
 use super::auth::session_facts;
 use super::cx::Cx;
+use super::door::{ABORTED, Why, reject_accepted, tell_rejection};
 use super::engine::{Engine, Names};
 use super::entrant::{Accepted, Candidate};
-use super::form;
+use super::form::{Form, Framed};
+use super::hello::{Refusal, decode};
 use super::http::Ready;
+use super::incoming::Incoming;
 use super::opening::Opening;
 use super::peer::Features;
 use super::realm::Realm;
-use super::respond::{ABORTED, Why, reject_accepted, tell_rejection};
 use super::transport::Transport;
 
 /// The longest message before the session begins, in bytes.
@@ -45,8 +47,8 @@ type Recording = Pin<Box<dyn Future<Output = Result<Accepted, NotRecorded>>>>;
 /// A WebSocket without a session.
 pub(crate) struct Joining {
     transport: Transport,
-    decoder: Decoder,
-    codec: Codec,
+    incoming: Incoming,
+    framed: Framed,
     stage: Stage,
     /// What the client is still to be sent.
     out: Vec<u8>,
@@ -126,33 +128,6 @@ pub(crate) struct Joined {
     pub ended: bool,
 }
 
-/// Why a client is refused.
-struct Refusal {
-    uri: &'static str,
-    cause: Cause,
-    /// For the listeners.
-    reason: String,
-    /// For the client, if it is to hear something else.
-    told: Option<String>,
-}
-
-impl Refusal {
-    fn new(uri: &'static str, cause: Cause, reason: impl Into<String>) -> Self {
-        Self { uri, cause, reason: reason.into(), told: None }
-    }
-
-    fn violation(reason: impl Into<String>) -> Self {
-        Self::new(reason::PROTOCOL_VIOLATION, Cause::ProtocolViolation, reason)
-    }
-}
-
-impl From<Denied> for Refusal {
-    fn from(denied: Denied) -> Self {
-        let told = Some(denied.told());
-        Self { told, ..Self::new(denied.uri(), Cause::Unauthorised, denied.to_string()) }
-    }
-}
-
 impl Joining {
     /// Begins behind `response`, which has still to be sent.
     pub(crate) fn new(
@@ -167,8 +142,8 @@ impl Joining {
         let deflate = candidate.deflate.is_some();
         Self {
             transport,
-            decoder: Decoder::new(Role::Server, DecoderOptions { max_message, deflate }),
-            codec: candidate.codec,
+            incoming: Incoming::new(Form::Wamp2(candidate.framed), max_message, deflate),
+            framed: candidate.framed,
             stage: Stage::Waiting(candidate),
             out: response.map(Vec::from).unwrap_or_default(),
             early: Vec::new(),
@@ -285,7 +260,7 @@ impl Joining {
                 self.early.extend_from_slice(bytes.get(at..).unwrap_or_default());
                 break;
             }
-            match self.decoder.decode(bytes.get_mut(at..).unwrap_or_default(), &mut scratch) {
+            match self.incoming.decode(bytes.get_mut(at..).unwrap_or_default(), &mut scratch) {
                 Ok((used, event)) => {
                     at += used;
                     goes_on = event.is_none_or(|event| self.on_event(&event, cx));
@@ -303,7 +278,10 @@ impl Joining {
 
     fn on_event(&mut self, event: &Event<'_>, cx: &mut Cx) -> bool {
         match event {
-            Event::Ping(payload) => self.out.extend_from_slice(&ws::frame(OpCode::Pong, payload)),
+            Event::Ping(payload) => {
+                let pong = Form::Wamp2(self.framed).control(false, payload);
+                self.out.extend_from_slice(&pong);
+            }
             Event::Pong(_) => {}
             Event::Close(_) if matches!(self.stage, Stage::Refused) => return false,
             Event::Close(frame) => {
@@ -330,7 +308,7 @@ impl Joining {
             Stage::Challenged(_) => "CHALLENGE is answered by AUTHENTICATE",
             Stage::Recording(..) | Stage::Joined(_) | Stage::Refused => return Ok(()),
         };
-        match (decode(self.codec, message, is_text)?, &self.stage) {
+        match (decode(self.framed.codec(), message, is_text)?, &self.stage) {
             (ClientMessage::Hello(hello), Stage::Waiting(_)) => self.hello(&hello, cx),
             (ClientMessage::Authenticate(answer), Stage::Challenged(_)) => self.authenticate(&answer, cx),
             (ClientMessage::Abort(_), Stage::Challenged(_)) => {
@@ -371,7 +349,7 @@ impl Joining {
 
     fn challenge(&mut self, entry: Entry, pending: Pending, since: (u64, Timestamp)) {
         let challenge = pending.challenge();
-        let (frame, _) = form::frame(self.codec, None, |serializer, out| challenge.encode(serializer, out));
+        let (frame, _) = self.framed.frame(None, |serializer, out| challenge.encode(serializer, out));
         self.out.extend_from_slice(&frame);
         // The time for the handshake as a whole is running too.
         self.deadline = self.deadline.min(since.0 + pending.timeout().as_millis() as u64);
@@ -402,7 +380,7 @@ impl Joining {
     fn join(&self, entry: Entry, proved: Proved, cx: &Cx) -> Stage {
         let Entry { mut candidate, names, realm, features } = entry;
         let (handshake, id) = (candidate.identity.take(), names.session_id.value());
-        let (session, identity) = session_facts(proved, handshake, &realm, self.codec, id);
+        let (session, identity) = session_facts(proved, handshake, &realm, self.framed.codec(), id);
         candidate.identity = identity;
         record(&cx.engine, candidate.join(names, session, realm, features))
     }
@@ -422,7 +400,7 @@ impl Joining {
         }
         let payload = Payload::EMPTY;
         let abort = Abort { reason: uri.into(), message: Some(message.into()), payload };
-        let (frame, _) = form::frame(self.codec, None, |serializer, out| abort.encode(serializer, out));
+        let (frame, _) = self.framed.frame(None, |serializer, out| abort.encode(serializer, out));
         self.out.extend_from_slice(&frame);
         self.end(cx);
         stage
@@ -430,11 +408,14 @@ impl Joining {
 
     /// Queues the close frame.
     fn end(&mut self, cx: &Cx) {
-        self.out.extend_from_slice(&ws::close_frame(CloseCode::NORMAL, ""));
+        if let Framed::WebSocket(_) = self.framed {
+            self.out.extend_from_slice(&ws::close_frame(CloseCode::NORMAL, ""));
+        }
         self.deadline = cx.now + LINGER;
     }
 
-    /// Writes what waits, as far as the client takes it.
+    /// Writes what waits, as far as the client takes it. Behind the last of what RawSocket frames comes
+    /// the end of the stream.
     fn write(&mut self) -> io::Result<()> {
         while !self.out.is_empty() {
             match self.transport.write(&self.out) {
@@ -443,6 +424,10 @@ impl Joining {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
+        }
+        let is_over = matches!((&self.stage, self.framed), (Stage::Refused, Framed::RawSocket(_)));
+        if is_over && self.out.is_empty() {
+            self.transport.end();
         }
         Ok(())
     }
@@ -474,19 +459,4 @@ fn record(engine: &Arc<Engine>, accepted: Accepted) -> Stage {
         Ok(Accepted { recorded: true, ..recorded })
     };
     Stage::Recording(Box::pin(recording), facts)
-}
-
-/// The only message that a WebSocket message may have in it before WELCOME.
-fn decode(codec: Codec, message: &[u8], is_text: bool) -> Result<ClientMessage<'_>, Refusal> {
-    if is_text != codec.is_text() {
-        let wanted = if codec.is_text() { "text" } else { "binary" };
-        return Err(Refusal::violation(format!("messages of {} are {wanted}", codec.subprotocol())));
-    }
-    let mut messages = codec.messages(message);
-    let first = messages.next().and_then(Result::ok).unwrap_or_default();
-    if messages.next().is_some() {
-        return Err(Refusal::violation("nothing comes behind HELLO or AUTHENTICATE before WELCOME"));
-    }
-    ClientMessage::decode(codec.serializer, first)
-        .map_err(|error| Refusal::new(reason::PROTOCOL_VIOLATION, Cause::MalformedMessage, error.to_string()))
 }

@@ -1,7 +1,6 @@
 //! How other threads reach a worker.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 
@@ -9,18 +8,21 @@ use super::adopt::Adopted;
 use super::job::Done;
 use super::peer::Peer;
 use super::slots::Token;
+use super::socket::Arrival;
 use super::sync::{Mutex, lock};
 
 /// What a worker is asked to do.
 pub(crate) enum Command {
     /// Serve this socket, just accepted.
-    Accepted(mio::net::TcpStream, SocketAddr),
+    Accepted(Arrival),
     /// Serve this connection, whose handshake somebody else has made.
     Adopt(Box<Adopted>),
     /// Flush these connections, on which the sender has claimed the flush.
     Flush(Vec<Arc<Peer>>),
     /// Close this connection, which has no more room for what is sent to it.
     Overflowed(Token),
+    /// Tell that messages were not sent to this connection, which takes none of that length.
+    TooLong(Token),
     /// Everything up to the last frame of this connection is written.
     Sealed(Token),
     /// The socket of this connection takes no more.

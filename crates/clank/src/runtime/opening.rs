@@ -12,9 +12,9 @@ use bytes::Bytes;
 use clank_core::journal::{Journal, NotRecorded, Position};
 
 use super::adopt::{Adopted, Carrier};
+use super::door::{Why, reject_accepted};
 use super::engine::Engine;
 use super::entrant::{Accepted, Entrant};
-use super::respond::{Why, reject_accepted};
 use super::sync::{Mutex, lock};
 
 type Outcome = Result<Position, NotRecorded>;

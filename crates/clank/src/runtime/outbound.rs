@@ -97,6 +97,8 @@ pub(crate) enum Push {
     Dropped,
     /// No room: the owner has to close the connection. Told once, `Closed` from then on.
     Overflow,
+    /// The client takes no message of that length: it was dropped, and the owner has to tell of it.
+    TooLong,
     /// Nothing more can be sent on this connection.
     Closed,
 }

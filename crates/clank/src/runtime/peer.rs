@@ -2,14 +2,13 @@
 
 use std::io::{self, IoSlice, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use bytes::Bytes;
 use clank_core::event::{ConnectionFacts, Traffic};
 use clank_core::wamp1::SessionId;
 use clank_wire::wamp2::Hello;
 use clank_wire::ws::deflate::WindowBits;
-use mio::net::TcpStream;
 
 use super::engine::Engine;
 use super::form::Form;
@@ -17,6 +16,7 @@ use super::hub::{Held, Member};
 use super::outbound::{Flushed, OnOverflow, Outbound, Push, Sink};
 use super::realm::Realm;
 use super::slots::Token;
+use super::socket::Socket;
 use super::sync::{Mutex, lock};
 
 /// A connection, as threads other than its worker see it.
@@ -32,13 +32,16 @@ pub(crate) struct Peer {
     pub form: Form,
     pub features: Features,
     open: AtomicBool,
+    /// Messages that were not sent because they are longer than the client takes.
+    too_long: AtomicU32,
+    /// The worker that owns it.
+    worker: u32,
     outbound: Outbound,
-    /// The worker that owns it, and where it finds it.
-    pub worker: usize,
+    /// Where its worker finds it.
     pub token: Token,
     /// `None`: the worker itself holds the transport, and alone can write to it; or the connection
     /// is gone, and its descriptor free, however long the application holds on to the rest.
-    socket: Mutex<Option<Arc<TcpStream>>>,
+    socket: Mutex<Option<Arc<Socket>>>,
     pub facts: Arc<ConnectionFacts>,
     pub session_id: SessionId,
     /// Where its topics and procedures are.
@@ -77,7 +80,7 @@ pub(crate) struct Parts {
     pub form: Form,
     pub realm: Arc<Realm>,
     pub features: Features,
-    pub socket: Option<Arc<TcpStream>>,
+    pub socket: Option<Arc<Socket>>,
 }
 
 impl Peer {
@@ -87,7 +90,8 @@ impl Peer {
             facts,
             session_id,
             engine: Arc::clone(engine),
-            worker,
+            // As many as there are processors.
+            worker: worker as u32,
             token,
             window,
             form,
@@ -96,6 +100,7 @@ impl Peer {
             socket: Mutex::new(socket),
             outbound: Outbound::new(),
             held: Mutex::default(),
+            too_long: AtomicU32::new(0),
             open: AtomicBool::new(true),
         })
     }
@@ -103,6 +108,11 @@ impl Peer {
     /// Whether it speaks WAMP.
     pub(crate) fn is_session(&self) -> bool {
         self.facts.session.is_some() || self.facts.request.protocol.is_some()
+    }
+
+    /// The worker that owns it.
+    pub(crate) fn worker(&self) -> usize {
+        self.worker as usize
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -115,6 +125,13 @@ impl Peer {
 
     /// Queues a frame that carries `message` bytes of payload.
     pub(crate) fn push(&self, frame: Bytes, message: usize, on_overflow: OnOverflow) -> Push {
+        if !self.form.takes(message) {
+            return match self.too_long.fetch_add(1, Ordering::AcqRel) {
+                0 => Push::TooLong,
+                // The owner has still to be told of the one before.
+                _ => Push::Dropped,
+            };
+        }
         self.outbound.push(frame, message, on_overflow, &self.engine.bounds)
     }
 
@@ -132,7 +149,7 @@ impl Peer {
     /// the worker, which still owes it.
     pub(crate) fn flush(&self, scratch: &mut Vec<u8>) -> Option<Flushed> {
         let socket = lock(&self.socket).clone()?;
-        Some(self.flush_to(&Socket(&socket), scratch))
+        Some(self.flush_to(&*socket, scratch))
     }
 
     /// Writes what waits to a transport that the worker holds.
@@ -168,6 +185,11 @@ impl Peer {
         self.outbound.take_dropped()
     }
 
+    /// Takes the number of messages that were longer than the client takes.
+    pub(crate) fn take_too_long(&self) -> u32 {
+        self.too_long.swap(0, Ordering::AcqRel)
+    }
+
     pub(crate) fn written(&self) -> u64 {
         self.outbound.written()
     }
@@ -187,15 +209,13 @@ impl Member for Peer {
     }
 }
 
-struct Socket<'a>(&'a TcpStream);
-
-impl Sink for Socket<'_> {
+impl Sink for Socket {
     fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        (&mut &*self.0).write(bytes)
+        Write::write(&mut &*self, bytes)
     }
 
     fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        (&mut &*self.0).write_vectored(slices)
+        Write::write_vectored(&mut &*self, slices)
     }
 }
 

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use clank_wire::payload::Payload;
+use clank_wire::payload::{Payload, PayloadBuf};
 use clank_wire::serializer::Serializer;
 use clank_wire::wamp1::{CallError, CallResult};
 use clank_wire::wamp2::{
-    self, CancelMode, Id, Interrupt, InvocationDetails, MessageType, Passthru, ResultDetails,
+    self, CancelMode, Id, Interrupt, InvocationDetails, MessageType, Passthru, ResultDetails, reason,
 };
 use clank_wire::ws::OpCode;
 
 use super::dealer::{Caller, Invoked};
-use super::form::{self, Form};
+use super::form::Form;
 use super::outbound::OnOverflow;
 use super::peer::Peer;
 use super::turn::{Turn, frame_for};
@@ -34,7 +34,17 @@ impl Answer2<'_> {
     }
 
     pub(super) fn frame_with(self, peer: &Peer, request: Id, passthru: &Passthru<'_>) -> (Bytes, usize) {
-        let passthru = passthru.clone();
+        let (frame, message) = self.frame_whole(peer, request, passthru.clone());
+        if peer.form.takes(message) || matches!(self, Self::Progress(_)) {
+            return (frame, message);
+        }
+        let payload = PayloadBuf::from_error(&too_long(peer, message), None);
+        let error = Answer2::Error(reason::PAYLOAD_SIZE_EXCEEDED, payload.as_payload());
+        error.frame_whole(peer, request, Passthru::default())
+    }
+
+    /// The answer, however long the messages are that the client takes.
+    fn frame_whole(self, peer: &Peer, request: Id, passthru: Passthru<'_>) -> (Bytes, usize) {
         match self {
             Self::Error(uri, payload) => {
                 let (request_type, uri) = (MessageType::Call, uri.into());
@@ -120,7 +130,20 @@ pub(super) fn invoke(
     };
     let (request, registration) = (invoked.request, invoked.registration);
     let invocation = wamp2::Invocation { request, registration, details, payload };
-    send(callee, turn, |serializer, out| invocation.encode(serializer, out));
+    let (frame, message) = frame(callee, |serializer, out| invocation.encode(serializer, out));
+    if callee.form.takes(message) {
+        return turn.note(callee, callee.push(frame, message, OnOverflow::Disconnect));
+    }
+    if let Some(taken) = callee.realm.dealer.answer(callee, request) {
+        let payload = PayloadBuf::from_error(&too_long(callee, message), None);
+        let error = Answer2::Error(reason::PAYLOAD_SIZE_EXCEEDED, payload.as_payload());
+        reply(taken.caller, error, &Passthru::default(), turn);
+    }
+}
+
+fn too_long(peer: &Peer, message: usize) -> String {
+    let taken = peer.form.longest();
+    format!("the message has {message} bytes, and its receiver takes no more than {taken}")
 }
 
 /// Tells a callee that its answer is not waited for any longer, or shall come soon.
@@ -140,7 +163,7 @@ fn send(peer: &Arc<Peer>, turn: &mut Turn, write: impl FnOnce(Serializer, &mut V
 /// A message as a client of WAMP v2 gets it.
 pub(super) fn frame(peer: &Peer, write: impl FnOnce(Serializer, &mut Vec<u8>)) -> (Bytes, usize) {
     match peer.form {
-        Form::Wamp2(codec) => form::frame(codec, peer.window, write),
+        Form::Wamp2(framed) => framed.frame(peer.window, write),
         // No such message is made for it.
         Form::Wamp1 => (Bytes::new(), 0),
     }

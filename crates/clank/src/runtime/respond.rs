@@ -7,29 +7,21 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
-use std::time::SystemTime;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use clank_core::cause::Cause;
-use clank_core::event::{Body as RecordBody, ConnectionFacts, EventKind, Rejection, RequestFacts};
-use clank_core::id::ConnectionId;
 use clank_wire::wamp2::Codec;
 use clank_wire::ws::deflate::{self, Agreement};
 use clank_wire::ws::handshake::{self, HandshakeError, Upgrade};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request};
 use hyper::body::Incoming;
 
-use super::admitted::Admitted;
-use super::engine::{Engine, Names};
-use super::entrant::{Accepted, Candidate, Entrant, Speaks};
-use super::form;
+use super::door::{Knock, Refused, Why, admit};
+use super::engine::Engine;
+use super::entrant::{Entrant, Speaks, WAMP1};
+use super::form::Framed;
 use super::http::Wire;
-use super::job::Failed;
-use super::opening::{Opening, open_and_lose};
-use super::peer::Features;
-use crate::admission::{Admission, ConnectRequest, Parts, Refusal};
-use crate::hooks::BoxFuture;
 
 /// Answers the requests of one socket.
 pub(crate) struct Responder {
@@ -78,7 +70,7 @@ impl hyper::service::Service<Request<Incoming>> for Responder {
                         *accepted.borrow_mut() = Some(upgrade);
                         response
                     }
-                    Err(refused) => refused.tell(&engine, remote, &request),
+                    Err(refused) => refuse(refused, &engine, remote, &request),
                 };
                 wire.borrow_mut().on_response();
                 Ok(response)
@@ -89,232 +81,42 @@ impl hyper::service::Service<Request<Incoming>> for Responder {
     }
 }
 
-/// A handshake that is refused.
-pub(crate) struct Refused {
-    cause: Cause,
-    status: StatusCode,
-    reason: String,
-    headers: Vec<(header::HeaderName, HeaderValue)>,
-    /// What listeners know the client by, if they do.
-    id: Option<ConnectionId>,
-}
-
-impl Refused {
-    fn new(cause: Cause, reason: impl Into<String>) -> Self {
-        let status = cause.http_status().and_then(|status| StatusCode::from_u16(status).ok());
-        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self { cause, status, reason: reason.into(), headers: Vec::new(), id: None }
-    }
-
-    fn handshake(error: HandshakeError) -> Self {
-        let cause = match error {
-            HandshakeError::WebSocketVersion => Cause::VersionUnsupported,
-            _ => Cause::HandshakeMalformed,
-        };
-        Self {
-            status: error.status(),
-            headers: error.headers().collect(),
-            ..Self::new(cause, error.to_string())
-        }
-    }
-
-    fn by_listener(refusal: Refusal) -> Self {
-        let cause =
-            if refusal.status == StatusCode::UNAUTHORIZED { Cause::Unauthorised } else { Cause::Rejected };
-        Self { status: refusal.status, ..Self::new(cause, refusal.reason) }
-    }
-
-    fn unrecorded() -> Self {
-        Self::new(Cause::JournalUnavailable, "the connection can't be recorded")
-    }
-
-    fn by_failure(failed: &Failed) -> Self {
-        tracing::error!(?failed, "a connecting listener failed");
-        Self::new(Cause::HandlerFailure, "the application failed to decide")
-    }
-
-    fn named(self, id: ConnectionId) -> Self {
-        Self { id: Some(id), ..self }
-    }
-
-    /// Tells the listeners, and makes the response.
-    pub(crate) fn tell(
-        self,
-        engine: &Arc<Engine>,
-        remote: Option<SocketAddr>,
-        request: &request::Parts,
-    ) -> Response<Body> {
-        let facts = || engine.request_facts(remote, request.uri.path(), &request.headers, None);
-        let status = Some(self.status.as_u16());
-        tell_rejection(engine, self.id, (self.cause, &self.reason), status, facts);
-        let mut response = text(self.status, self.reason);
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-        response.headers_mut().extend(self.headers);
-        response
-    }
-}
-
-/// Why a handshake comes to nothing: the cause, and the same in words.
-pub(crate) type Why<'a> = (Cause, &'a str);
-
-/// The client went away, or its connection was lost.
-pub(crate) const ABORTED: Why<'static> =
-    (Cause::Aborted, "the client went away before its handshake was answered");
-
-/// Tells the listeners of a client that was refused before its request could be read.
-pub(crate) fn reject(engine: &Arc<Engine>, remote: Option<SocketAddr>, (cause, reason): Why<'_>) {
-    let facts = || RequestFacts { remote_address: remote.map(Into::into), ..RequestFacts::default() };
-    tell_rejection(engine, None, (cause, reason), cause.http_status(), facts);
-}
-
-/// Tells the listeners of a client that was let in, but has no connection to be let in with. One
-/// that is recorded has been connected all the same.
-pub(crate) fn reject_accepted(engine: &Arc<Engine>, accepted: Accepted, (cause, reason): Why<'_>) {
-    if accepted.recorded {
-        return open_and_lose(engine, accepted);
-    }
-    let id = accepted.facts.connection_id;
-    let facts = || accepted.facts.request.clone();
-    tell_rejection(engine, Some(id), (cause, reason), cause.http_status(), facts);
-}
-
-/// `id` is what listeners know the client by, if they do.
-pub(super) fn tell_rejection(
-    engine: &Arc<Engine>,
-    id: Option<ConnectionId>,
-    (cause, reason): Why<'_>,
-    http_status: Option<u16>,
-    facts: impl FnOnce() -> RequestFacts,
-) {
-    tracing::debug!(%cause, reason, "client rejected");
-    if !engine.is_heard(EventKind::Rejected) && !engine.keeps(EventKind::Rejected) {
-        return;
-    }
-    let id = id.unwrap_or_else(|| engine.connection_id());
-    let rejection = Rejection { http_status, ..Rejection::new(id, facts(), cause, reason) };
-    engine.record_and_tell(engine.told(RecordBody::Rejected(Box::new(rejection)), None));
-}
-
-/// A handshake on which listeners are asked. If it is dropped before they have decided, they hear
-/// that it came to nothing: of every client that they have seen they are told what became of it.
-struct Undecided<'a, W: FnOnce() -> Why<'static>> {
-    engine: &'a Arc<Engine>,
-    remote: Option<SocketAddr>,
-    request: &'a request::Parts,
-    /// The name that listeners see.
-    id: ConnectionId,
-    /// Who knows why it is dropped; `None` once it is decided.
-    why: Option<W>,
-}
-
-impl<W: FnOnce() -> Why<'static>> Drop for Undecided<'_, W> {
-    fn drop(&mut self) {
-        let Self { engine, remote, request, id, ref mut why } = *self;
-        let Some(why) = why.take() else { return };
-        let (cause, reason) = why();
-        let facts = || engine.request_facts(remote, request.uri.path(), &request.headers, None);
-        tell_rejection(engine, Some(id), (cause, reason), cause.http_status(), facts);
-    }
-}
-
-/// Decides on a handshake. This is the one door: every transport comes through it.
-///
-/// Whether its path is one of the server's has been judged before. `why` is asked if this is
-/// dropped while listeners decide.
+/// Decides on a handshake of WebSocket. Whether its path is one of the server's has been judged before.
+/// `why` is asked if this is dropped while listeners decide.
 pub(crate) async fn decide(
     engine: &Arc<Engine>,
     remote: Option<SocketAddr>,
     request: &request::Parts,
     why: impl FnOnce() -> Why<'static> + Unpin,
 ) -> Result<(Response<Body>, Entrant), Refused> {
-    let upgrade = check(engine, request)?;
-    let protocol = choose_protocol(engine, &upgrade)?;
-    let agreement = engine.settings.deflate.and_then(|options| deflate::agree(&options, &upgrade.extensions));
-    let place = Admitted::take(engine, remote.map(|remote| remote.ip()))
-        .map_err(|cause| Refused::new(cause, "there are too many connections"))?;
-    let names = engine.name().ok_or_else(Refused::unrecorded)?;
-    let id = names.connection_id;
-    let mut undecided = Undecided { engine, remote, request, id, why: Some(why) };
-    let admission = ask(engine, remote, request, &names, name_of(protocol)).await;
-    let why = undecided.why.take();
-    let admission = match admission {
-        Ok(admission) => admission,
-        Err(failed) => return Err(Refused::by_failure(&failed).named(id)),
-    };
-    if let Some(refusal) = admission.refusal {
-        return Err(Refused::by_listener(refusal).named(id));
-    }
-    if engine.is_draining() {
-        // It began while the listeners decided, and has told all connections that there were.
-        return Err(Refused::new(Cause::ServerShutdown, "the server is stopping").named(id));
-    }
-    let response = switching_protocols(&upgrade, name_of(protocol), agreement.as_ref());
-    let Admission { identity, attributes, .. } = admission;
-    let name = match protocol {
-        Speaks::Wamp1 => Some(&engine.settings.wamp1_name),
-        Speaks::Wamp2(codec) => engine.codecs.get(form::index(codec)),
-        Speaks::Raw => None,
-    };
-    let request = engine.request_facts(remote, request.uri.path(), &request.headers, name);
-    let identity = identity.map(Box::new);
-    let attributes = (!attributes.is_empty()).then(|| Box::new(attributes));
-    if let Speaks::Wamp2(codec) = protocol {
-        let names = Some(names);
-        let candidate = Candidate { names, codec, request, identity, attributes, deflate: agreement, place };
-        return Ok((response, Entrant::Candidate(candidate.into())));
-    }
-    let facts = ConnectionFacts {
-        connection_id: id,
-        resource_id: names.resource_id,
-        request,
-        identity,
-        session: None,
-        attributes,
-    };
-    let accepted = Accepted {
-        session_id: names.session_id,
-        facts: facts.into(),
-        time: SystemTime::now().into(),
-        recorded: false,
-        speaks: protocol,
-        realm: Arc::clone(engine.realms.home()),
-        features: Features::default(),
-        deflate: agreement,
-        place,
-    };
-    let accepted = record(engine, accepted, why).await.map_err(|refused| refused.named(id))?;
-    Ok((response, Entrant::Accepted(accepted)))
-}
-
-/// What can be said of a handshake without anybody being asked.
-fn check(engine: &Engine, request: &request::Parts) -> Result<Upgrade, Refused> {
-    if engine.is_draining() {
-        return Err(Refused::new(Cause::ServerShutdown, "the server is stopping"));
-    }
     let upgrade = handshake::check(&request.method, &request.uri, request.version, &request.headers)
-        .map_err(Refused::handshake)?;
+        .map_err(malformed)?;
     if !engine.settings.origins.allow(&request.headers) {
         return Err(Refused::new(Cause::OriginRefused, "pages of this origin may not connect"));
     }
-    Ok(upgrade)
+    let speaks = choose_protocol(engine, &upgrade)?;
+    let deflate = engine.settings.deflate.and_then(|options| deflate::agree(&options, &upgrade.extensions));
+    let entrant = admit(engine, &Knock { remote, request, speaks, deflate }, why).await?;
+    Ok((switching_protocols(&upgrade, speaks.name(), deflate.as_ref()), entrant))
 }
 
-/// Waits until the journal, if there is one, has the record of the connection: it is there before
-/// anybody hears of the connection, its client too, unless that one is not to wait.
-async fn record(
+fn malformed(error: HandshakeError) -> Refused {
+    let refused = Refused::new(error.into(), error.to_string());
+    Refused { status: error.status(), headers: error.headers().collect(), ..refused }
+}
+
+/// Tells the listeners of a handshake that is refused, and makes the response.
+pub(crate) fn refuse(
+    refused: Refused,
     engine: &Arc<Engine>,
-    accepted: Accepted,
-    why: Option<impl FnOnce() -> Why<'static> + Unpin>,
-) -> Result<Accepted, Refused> {
-    let journal = engine.journal.as_ref().filter(|_| engine.settings.before_accept);
-    let (Some(journal), Some(why)) = (journal, why) else { return Ok(accepted) };
-    match Opening::record(engine, journal.as_ref(), accepted, why).await {
-        Ok(accepted) => Ok(Accepted { recorded: true, ..accepted }),
-        Err(error) => {
-            tracing::error!(%error, "a connection can't be recorded, and is refused");
-            Err(Refused::unrecorded())
-        }
-    }
+    remote: Option<SocketAddr>,
+    request: &request::Parts,
+) -> Response<Body> {
+    refused.tell(engine, || engine.request_facts(remote, request.uri.path(), &request.headers, None));
+    let mut response = text(refused.status, refused.reason);
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response.headers_mut().extend(refused.headers);
+    response
 }
 
 /// The first subprotocol on the client's list that the server speaks; none where there is a handler
@@ -322,7 +124,7 @@ async fn record(
 fn choose_protocol(engine: &Engine, upgrade: &Upgrade) -> Result<Speaks, Refused> {
     let known = upgrade.protocols.iter().find_map(|offered| match &**offered {
         WAMP1 => Some(Speaks::Wamp1),
-        offered => Codec::from_subprotocol(offered).map(Speaks::Wamp2),
+        offered => Codec::from_subprotocol(offered).map(|codec| Speaks::Wamp2(Framed::WebSocket(codec))),
     });
     if let Some(known) = known {
         return Ok(known);
@@ -332,68 +134,6 @@ fn choose_protocol(engine: &Engine, upgrade: &Upgrade) -> Result<Speaks, Refused
     }
     let why = "offer the subprotocol wamp, or one of WAMP v2: Sec-WebSocket-Protocol: wamp, wamp.2.json";
     Err(Refused::new(Cause::SubprotocolRefused, why))
-}
-
-fn name_of(protocol: Speaks) -> Option<&'static str> {
-    match protocol {
-        Speaks::Wamp1 => Some(WAMP1),
-        Speaks::Wamp2(codec) => Some(codec.subprotocol()),
-        Speaks::Raw => None,
-    }
-}
-
-/// The subprotocol of WAMP v1.
-pub(crate) const WAMP1: &str = "wamp";
-
-async fn ask(
-    engine: &Arc<Engine>,
-    remote: Option<SocketAddr>,
-    request: &request::Parts,
-    names: &Names,
-    protocol: Option<&'static str>,
-) -> Result<Admission, Failed> {
-    let mut deciders = engine.application.listeners.deciders();
-    let Some(first) = deciders.next() else { return Ok(Admission::accept()) };
-    let inline = first.options.inline && deciders.all(|decider| decider.options.inline);
-    let request = ConnectRequest(Arc::new(Parts {
-        resource_id: names.resource_id,
-        connection_id: names.connection_id,
-        session_id: names.session_id,
-        remote,
-        uri: request.uri.clone(),
-        headers: request.headers.clone(),
-        protocol: protocol.unwrap_or_default(),
-    }));
-    let mut answer: BoxFuture<_> = Box::pin(Arc::clone(engine).ask(request));
-    if inline && let Poll::Ready(answer) = poll_here(engine, &mut answer) {
-        return answer;
-    }
-    // Dropped together with the handshake, when the client goes away.
-    let task = AbortOnDrop(engine.threads.spawn(answer));
-    task.await
-}
-
-/// Polls application code once on this thread; if that is not all, it goes on elsewhere.
-fn poll_here<T>(engine: &Engine, code: &mut BoxFuture<T>) -> Poll<T> {
-    let runtime = engine.threads.handle();
-    let _runtime = runtime.enter();
-    code.as_mut().poll(&mut Context::from_waker(Waker::noop()))
-}
-
-struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
-
-impl<T> Future for AbortOnDrop<Result<T, Failed>> {
-    type Output = Result<T, Failed>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx).map(|joined| joined.unwrap_or(Err(Failed::Dropped)))
-    }
-}
-
-impl<T> Drop for AbortOnDrop<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 fn switching_protocols(

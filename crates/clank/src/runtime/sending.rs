@@ -77,6 +77,16 @@ impl Conn {
         }
     }
 
+    /// Tells of messages that were not sent because the client takes none of that length.
+    pub(crate) fn tell_too_long(&mut self, cx: &mut Cx) {
+        let dropped = self.peer.take_too_long();
+        if dropped > 0 {
+            let longest = self.peer.form.longest();
+            let message = format!("{dropped} events were dropped: the client takes {longest} bytes at most");
+            self.fail(ErrorKind::EventsDropped, &message, cx);
+        }
+    }
+
     /// Writes what waits to a transport that only this worker can touch.
     pub(crate) fn flush_owned(&self, scratch: &mut Vec<u8>) -> Flushed {
         match &self.transport {

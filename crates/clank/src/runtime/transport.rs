@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::{cell::RefCell, net::Shutdown};
 
-use mio::net::TcpStream;
 use mio::unix::SourceFd;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::outbound::Sink;
+use super::socket::Socket;
 
 /// Any stream of bytes in both directions.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -21,7 +21,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 /// What carries the bytes of a connection.
 pub(crate) enum Transport {
     /// A socket of the server's own, to which every thread can write.
-    Direct(Arc<TcpStream>),
+    Direct(Arc<Socket>),
     /// A stream made by somebody else, such as another server's upgraded one or the pipe of the
     /// in-process client. Only its worker touches it.
     Owned(Box<Owned>),
@@ -41,7 +41,7 @@ impl Transport {
     }
 
     /// The socket, if every thread can write to it.
-    pub(crate) fn socket(&self) -> Option<&Arc<TcpStream>> {
+    pub(crate) fn socket(&self) -> Option<&Arc<Socket>> {
         match self {
             Self::Direct(socket) => Some(socket),
             Self::Owned(_) | Self::Gone => None,
@@ -72,7 +72,7 @@ impl Transport {
     /// Whether bytes wait to be read.
     pub(crate) fn has_unread(&self) -> bool {
         match self {
-            Self::Direct(socket) => socket.peek(&mut [0]).is_ok_and(|bytes| bytes > 0),
+            Self::Direct(socket) => socket.has_unread(),
             // It can't be asked without reading, and reading has told all it had.
             Self::Owned(_) | Self::Gone => false,
         }

@@ -7,13 +7,13 @@ use bytes::Bytes;
 use clank_core::subscription::Deliver;
 use clank_core::topic::Uri;
 use clank_wire::payload::{Payload, PayloadBuf};
-use clank_wire::wamp2::{Codec, Id, Passthru};
+use clank_wire::wamp2::{Id, Passthru};
 use clank_wire::ws::deflate::{Deflater, WindowBits};
 use clank_wire::ws::{self, OpCode};
 use clank_wire::{wamp1, wamp2};
 
 use super::engine::random;
-use super::form::{self, CODECS, Form};
+use super::form::{FORMS, Form, Framed};
 use super::hub::Outlet;
 use super::outbound::{OnOverflow, Push};
 use super::peer::Peer;
@@ -25,6 +25,8 @@ use super::peer::Peer;
 pub(crate) struct Turn {
     pub dirty: Vec<Arc<Peer>>,
     pub overflowed: Vec<Arc<Peer>>,
+    /// Connections whose clients take no message of the length that was to be sent.
+    pub too_long: Vec<Arc<Peer>>,
     /// How much was queued behind flushes that were owed already.
     pub behind: usize,
 }
@@ -36,6 +38,7 @@ impl Turn {
             Push::Claimed => self.dirty.push(Arc::clone(peer)),
             Push::Queued => self.behind += 1,
             Push::Overflow => self.overflowed.push(Arc::clone(peer)),
+            Push::TooLong => self.too_long.push(Arc::clone(peer)),
             Push::Dropped | Push::Closed => {}
         }
     }
@@ -46,13 +49,14 @@ impl Turn {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.dirty.is_empty() && self.overflowed.is_empty()
+        self.dirty.is_empty() && self.overflowed.is_empty() && self.too_long.is_empty()
     }
 
     /// Takes what `other` holds on top.
     pub(crate) fn append(&mut self, other: &mut Self) {
         self.dirty.append(&mut other.dirty);
         self.overflowed.append(&mut other.overflowed);
+        self.too_long.append(&mut other.too_long);
         self.behind += other.behind;
     }
 }
@@ -68,7 +72,7 @@ pub(crate) struct Encoded<'a> {
     /// It is one to a pattern: its members are told the topic.
     to_pattern: bool,
     wamp1: Option<Frames>,
-    wamp2: [Option<Box<Frames>>; CODECS],
+    wamp2: [Option<Box<Frames>>; FORMS],
     on_overflow: OnOverflow,
 }
 
@@ -140,12 +144,12 @@ impl<'a> Encoded<'a> {
                 let topic = self.topic.as_str();
                 self.wamp1.get_or_insert_with(|| wamp1(topic, payload))
             }
-            Form::Wamp2(codec) => {
+            Form::Wamp2(framed) => {
                 let (said, subscription) = (&mut self.said, self.subscription);
                 let topic = self.to_pattern.then(|| self.topic.as_str());
-                // Every codec has its place.
-                self.wamp2[form::index(codec)]
-                    .get_or_insert_with(|| wamp2(codec, (subscription, topic), said, payload).into())
+                // Every form has its place.
+                self.wamp2[framed.place()]
+                    .get_or_insert_with(|| wamp2(framed, (subscription, topic), said, payload).into())
             }
         }
     }
@@ -154,11 +158,13 @@ impl<'a> Encoded<'a> {
 fn wamp1(topic: &str, payload: Payload<'_>) -> Frames {
     let hint = topic.len() + payload.value_len() + 8;
     let event = wamp1::Event { topic: topic.into(), payload };
-    Frames::new(OpCode::Text, ws::build_frame(OpCode::Text, hint, |out| event.encode(out)))
+    let plain = ws::build_frame(OpCode::Text, hint, |out| event.encode(out));
+    let message = ws::payload(&plain).len();
+    Frames::new(OpCode::Text, (plain, message))
 }
 
 fn wamp2(
-    codec: Codec,
+    framed: Framed,
     (subscription, topic): (u64, Option<&str>),
     said: &mut Said,
     payload: Payload<'_>,
@@ -168,12 +174,9 @@ fn wamp2(
     let publication = said.publication.unwrap_or_else(new_publication);
     let event = wamp2::Event { subscription, publication, details, payload };
     let hint = payload.value_len() + 64;
-    let opcode = form::opcode(codec);
-    let plain = ws::build_frame(opcode, hint, |out| {
-        codec.append(out, |serializer, out| event.encode(serializer, out));
-    });
+    let built = framed.build(hint, |serializer, out| event.encode(serializer, out));
     said.publication = Some(publication);
-    Frames::new(opcode, plain)
+    Frames::new(framed.opcode(), built)
 }
 
 /// The number of an event, which is drawn at random.
@@ -196,8 +199,7 @@ impl Said {
 }
 
 impl Frames {
-    fn new(opcode: OpCode, plain: Bytes) -> Self {
-        let message = ws::payload(&plain).len();
+    fn new(opcode: OpCode, (plain, message): (Bytes, usize)) -> Self {
         Self { plain, message, opcode, compressed: Default::default() }
     }
 

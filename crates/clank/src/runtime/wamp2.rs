@@ -8,21 +8,20 @@ use clank_core::subscription::{Audience, Connections};
 use clank_core::topic::Uri;
 use clank_core::wamp2::{Fault, Publish, Received, Refusal, Request, Subscribe};
 use clank_wire::payload::{Payload, PayloadBuf};
-use clank_wire::serializer::Serializer;
 use clank_wire::wamp2::{
-    Abort, Codec, Dict, Error, Goodbye, Id, IdList, Match, MessageType, Passthru, Published, RouterMessage,
+    Abort, Dict, Error, Goodbye, Id, IdList, Match, MessageType, Passthru, Published, RouterMessage,
     Subscribed, TextList, Unsubscribe, Unsubscribed, Welcome, WelcomeDetails, reason,
 };
 
 use super::closing::Ending;
 use super::conn::{Conn, IDENT, Protocol};
 use super::cx::Cx;
-use super::form;
 use super::hub::{Member, NotSubscribed};
 use super::keeping::Keep;
 use super::meta::To;
 use super::outbound::OnOverflow;
 use super::peer::Peer;
+use super::reply::frame;
 use super::turn::{Said, new_publication};
 
 /// Errors of the server's own, where WAMP has none that fits.
@@ -84,7 +83,7 @@ pub(crate) struct Asked {
 
 impl Conn {
     /// WELCOME, and how many bytes it carries.
-    pub(super) fn welcome(&self, codec: Codec) -> (Bytes, usize) {
+    pub(super) fn welcome(&self) -> (Bytes, usize) {
         use clank_wire::wamp2::Roles;
 
         let session = self.peer.facts.session.as_deref();
@@ -100,7 +99,7 @@ impl Conn {
         };
         let session = Id::new(self.peer.session_id.value()).unwrap_or(Id::MIN);
         let welcome = Welcome { session, details };
-        form::frame(codec, self.peer.window, |serializer, out| welcome.encode(serializer, out))
+        frame(&self.peer, |serializer, out| welcome.encode(serializer, out))
     }
 
     /// A WebSocket message with one message or a batch in it, when it is its turn. Returns how many
@@ -200,16 +199,14 @@ impl Conn {
         asked: Option<Asked>,
         cx: &mut Cx,
     ) -> Result<bool, NotSubscribed> {
-        let (Some(Asked { request, get_retained }), Protocol::Wamp2(session)) = (asked, &self.protocol)
-        else {
+        let Some(Asked { request, get_retained }) = asked else {
             return cx.engine.subscribe(topic, &self.peer, &mut cx.turn);
         };
-        let (codec, peer) = (session.codec(), &self.peer);
+        let peer = &self.peer;
         peer.realm.subscribe(To::Topic(topic.as_str()), peer, &mut cx.turn, |subscription, turn| {
             let subscription = Id::new(subscription).unwrap_or(Id::MIN);
             let subscribed = Subscribed { request, subscription };
-            let (frame, message) =
-                form::frame(codec, peer.window, |serializer, out| subscribed.encode(serializer, out));
+            let (frame, message) = frame(peer, |serializer, out| subscribed.encode(serializer, out));
             turn.note(peer, peer.push(frame, message, OnOverflow::Disconnect));
             if get_retained {
                 peer.send_retained(subscription, (topic.as_str(), Match::Exact), turn);
@@ -219,12 +216,10 @@ impl Conn {
 
     fn unsubscribe_from(&mut self, unsubscribe: Unsubscribe, cx: &mut Cx) {
         let Unsubscribe { request, subscription } = unsubscribe;
-        let Protocol::Wamp2(session) = &self.protocol else { return };
-        let (codec, peer) = (session.codec(), &self.peer);
+        let peer = &self.peer;
         let left = peer.realm.unsubscribe_from(subscription.get(), peer, &mut cx.turn, |turn| {
             let unsubscribed = Unsubscribed::Reply { request };
-            let (frame, message) =
-                form::frame(codec, peer.window, |serializer, out| unsubscribed.encode(serializer, out));
+            let (frame, message) = frame(peer, |serializer, out| unsubscribed.encode(serializer, out));
             turn.note(peer, peer.push(frame, message, OnOverflow::Disconnect));
         });
         match left {
@@ -300,9 +295,10 @@ impl Conn {
 
     /// Sends a message to the client, if it speaks WAMP v2.
     pub(super) fn send2(&mut self, message: &RouterMessage<'_>, cx: &mut Cx) {
-        let Protocol::Wamp2(session) = &self.protocol else { return };
-        let write = |serializer: Serializer, out: &mut Vec<u8>| message.encode(serializer, out);
-        let (frame, bytes) = form::frame(session.codec(), self.peer.window, write);
+        if !matches!(self.protocol, Protocol::Wamp2(_)) {
+            return;
+        }
+        let (frame, bytes) = frame(&self.peer, |serializer, out| message.encode(serializer, out));
         self.reply(frame, bytes, cx);
     }
 }

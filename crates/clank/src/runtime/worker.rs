@@ -6,19 +6,20 @@
 //! workers but through its [`Peer`].
 
 use std::io;
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clank_core::cause::Cause;
-use mio::net::TcpStream;
+use clank_core::event::Transport;
+use clank_wire::rawsocket::{Refusal, Reply};
 use mio::{Events, Interest, Poll};
 
 use super::acceptor::Acceptor;
 use super::closing::Ending;
 use super::conn::Conn;
 use super::cx::Cx;
+use super::door::reject;
 use super::engine::Engine;
 use super::flush::Flushes;
 use super::http::{Http, Progress, Ready};
@@ -26,9 +27,10 @@ use super::joining::Joining;
 use super::mailbox::{Command, ConnectionWaker, Mailbox};
 use super::outbound::Flushed;
 use super::peer::Peer;
-use super::respond::reject;
+use super::rawsocket::RawSocket;
 use super::room::{KEPT, shrink_queue};
 use super::slots::{Slots, Token};
+use super::socket::Arrival;
 
 /// Events of the system that one turn takes.
 const EVENTS: usize = 1024;
@@ -41,6 +43,7 @@ const FLUSH_BATCH: usize = 2;
 /// What a worker has in one of its places.
 pub(super) enum Slot {
     Http(Box<Http>),
+    RawSocket(Box<RawSocket>),
     /// It speaks WAMP v2, and has no session yet.
     Joining(Box<Joining>),
     /// Taken, and filled before anything else is done.
@@ -168,10 +171,7 @@ impl Worker {
     fn fail(&mut self, token: Token) {
         self.cx.restore();
         match self.slots.find(token) {
-            Some(Slot::Http(http)) => {
-                let remote = http.remote();
-                self.end_http(token, remote);
-            }
+            Some(Slot::Http(_) | Slot::RawSocket(_)) => self.end_handshake(token),
             Some(Slot::Joining(_)) => _ = self.slots.remove(token),
             Some(Slot::Open(_)) => self.with(token, |conn, cx| {
                 conn.close(Ending::new(Cause::InternalError, "the server failed"), cx);
@@ -182,7 +182,7 @@ impl Worker {
 
     fn drive_one(&mut self, token: Token, ready: Ready) {
         match self.slots.find(token) {
-            Some(Slot::Http(_)) => self.drive_http(token, ready),
+            Some(Slot::Http(_) | Slot::RawSocket(_)) => self.drive_handshake(token, ready),
             Some(Slot::Joining(_)) => self.drive_joining(token, ready),
             Some(Slot::Open(conn)) => {
                 if ready.writable && conn.on_writable() {
@@ -199,22 +199,36 @@ impl Worker {
         }
     }
 
-    fn drive_http(&mut self, token: Token, ready: Ready) {
-        let Some(Slot::Http(http)) = self.slots.find(token) else { return };
-        let remote = http.remote();
-        match http.drive(ready) {
+    fn drive_handshake(&mut self, token: Token, ready: Ready) {
+        let (progress, remote) = match self.slots.find(token) {
+            Some(Slot::Http(http)) => (http.drive(ready), http.remote()),
+            Some(Slot::RawSocket(raw)) => {
+                let before = raw.deadline();
+                let progress = raw.drive(ready, self.cx.now);
+                if raw.deadline() < before {
+                    self.cx.wheel.insert(raw.deadline(), token);
+                }
+                (progress, raw.remote())
+            }
+            _ => return,
+        };
+        match progress {
             Progress::Pending => {}
-            Progress::Ended => self.end_http(token, remote),
+            Progress::Ended => self.end_handshake(token),
             Progress::Upgraded(upgraded) => {
-                self.cx.engine.gate.leave(remote.ip());
+                self.cx.engine.gate.leave(remote.map(|remote| remote.ip()));
                 self.open(token, *upgraded);
             }
         }
     }
 
-    fn end_http(&mut self, token: Token, remote: SocketAddr) {
-        self.slots.remove(token);
-        self.cx.engine.gate.leave(remote.ip());
+    fn end_handshake(&mut self, token: Token) {
+        let remote = match self.slots.remove(token) {
+            Some(Slot::Http(http)) => http.remote(),
+            Some(Slot::RawSocket(raw)) => raw.remote(),
+            _ => return,
+        };
+        self.cx.engine.gate.leave(remote.map(|remote| remote.ip()));
     }
 
     /// Calls `act` on an open connection, and takes up what it leaves behind.
@@ -244,9 +258,12 @@ impl Worker {
         }
         for peer in turn.overflowed {
             // To this worker itself too: the connection is closed in its turn.
-            if let Some(mailbox) = self.cx.engine.mailboxes().get(peer.worker) {
+            if let Some(mailbox) = self.cx.engine.mailboxes().get(peer.worker()) {
                 mailbox.send(Command::Overflowed(peer.token));
             }
+        }
+        for peer in turn.too_long {
+            self.tell_owner(&peer, Command::TooLong(peer.token));
         }
     }
 
@@ -264,10 +281,11 @@ impl Worker {
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::Accepted(socket, remote) => self.welcome(socket, remote),
+            Command::Accepted(arrival) => self.welcome(arrival),
             Command::Adopt(adopted) => self.adopt(*adopted),
             Command::Flush(peers) => _ = self.flushes.add(peers, 0, None),
             Command::Overflowed(token) => self.with(token, Conn::on_overflow),
+            Command::TooLong(token) => self.with(token, Conn::tell_too_long),
             Command::Sealed(token) => self.with(token, |conn, _| conn.on_sealed()),
             Command::Blocked(token) => self.with(token, Conn::on_blocked),
             Command::Recovered(token) => self.with(token, Conn::on_flushed),
@@ -296,44 +314,57 @@ impl Worker {
         let Some(mut acceptor) = self.acceptor.take() else { return };
         if acceptor.is_due(self.cx.now) {
             let now = self.cx.now;
-            acceptor.accept(now, |socket, remote| self.distribute(socket, remote));
+            acceptor.accept(now, |arrival| self.distribute(arrival));
         }
         self.acceptor = Some(acceptor);
     }
 
     /// Gives a socket that was accepted to the workers in turn.
-    fn distribute(&mut self, mut socket: TcpStream, remote: SocketAddr) {
+    fn distribute(&mut self, arrival: Arrival) {
         let engine = Arc::clone(&self.cx.engine);
-        if let Err(cause) = engine.gate.enter(remote.ip(), engine.limits()) {
-            refuse(&mut socket, cause);
-            reject(&engine, Some(remote), (cause, "there are too many unfinished handshakes"));
+        let address = arrival.remote.map(|remote| remote.ip());
+        if let Err(cause) = engine.gate.enter(address, engine.limits()) {
+            refuse(&arrival, cause);
+            let whose = (arrival.remote, arrival.transport);
+            reject(&engine, whose, (cause, "there are too many unfinished handshakes"));
             return;
         }
         let workers = engine.mailboxes();
         self.next_worker = (self.next_worker + 1) % workers.len().max(1);
         match workers.get(self.next_worker) {
             Some(mailbox) if self.next_worker != self.cx.worker => {
-                mailbox.send(Command::Accepted(socket, remote));
+                mailbox.send(Command::Accepted(arrival));
             }
-            _ => self.welcome(socket, remote),
+            _ => self.welcome(arrival),
         }
     }
 
     /// Begins to serve a socket that was accepted.
-    fn welcome(&mut self, mut socket: TcpStream, remote: SocketAddr) {
+    fn welcome(&mut self, arrival: Arrival) {
+        let Arrival { mut socket, remote, transport } = arrival;
         let (cx, registry) = (&self.cx, self.poll.registry());
         let mut deadline = u64::MAX;
         let mut registered = Ok(());
         let token = self.slots.insert(|token| {
             registered =
                 registry.register(&mut socket, token.to_mio(), Interest::READABLE | Interest::WRITABLE);
-            let http = Http::new(socket, remote, ConnectionWaker::waker(&cx.mailbox, token), cx);
-            deadline = http.deadline();
-            Slot::Http(Box::new(http))
+            let waker = ConnectionWaker::waker(&cx.mailbox, token);
+            match transport {
+                Transport::WebSocket => {
+                    let http = Http::new(socket, remote, waker, cx);
+                    deadline = http.deadline();
+                    Slot::Http(Box::new(http))
+                }
+                Transport::RawSocket => {
+                    let raw = RawSocket::new(socket, remote, waker, cx);
+                    deadline = raw.deadline();
+                    Slot::RawSocket(Box::new(raw))
+                }
+            }
         });
         if let Err(error) = registered {
             tracing::error!(%error, "can't serve a socket that was accepted");
-            return self.end_http(token, remote);
+            return self.end_handshake(token);
         }
         self.cx.wheel.insert(deadline, token);
     }
@@ -349,8 +380,11 @@ impl Worker {
             match self.slots.find(token) {
                 Some(Slot::Http(http)) if http.deadline() <= self.cx.now => {
                     http.on_deadline();
-                    let remote = http.remote();
-                    self.end_http(token, remote);
+                    self.end_handshake(token);
+                }
+                Some(Slot::RawSocket(raw)) if raw.deadline() <= self.cx.now => {
+                    raw.on_deadline();
+                    self.end_handshake(token);
                 }
                 Some(Slot::Joining(_)) => self.check_joining(token),
                 Some(Slot::Open(_)) => self.with(token, Conn::check),
@@ -403,13 +437,14 @@ impl Worker {
 
     /// Writes what waits for one connection, of this worker or another.
     fn write(&mut self, peer: &Arc<Peer>) {
-        if catch_unwind(AssertUnwindSafe(|| self.write_one(peer))).is_err() && peer.worker == self.cx.worker {
+        if catch_unwind(AssertUnwindSafe(|| self.write_one(peer))).is_err() && peer.worker() == self.cx.worker
+        {
             self.fail(peer.token);
         }
     }
 
     fn write_one(&mut self, peer: &Arc<Peer>) {
-        let own = peer.worker == self.cx.worker;
+        let own = peer.worker() == self.cx.worker;
         let flushed = match peer.flush(&mut self.scratch) {
             Some(flushed) => flushed,
             None if own => match self.slots.find(peer.token) {
@@ -436,7 +471,7 @@ impl Worker {
     }
 
     fn tell_owner(&self, peer: &Peer, command: Command) {
-        if let Some(mailbox) = self.cx.engine.mailboxes().get(peer.worker) {
+        if let Some(mailbox) = self.cx.engine.mailboxes().get(peer.worker()) {
             mailbox.send(command);
         }
     }
@@ -449,9 +484,15 @@ impl Drop for Worker {
     }
 }
 
-/// Tells a client in words that there is no room for it.
-fn refuse(socket: &mut TcpStream, cause: Cause) {
+/// Tells a client that there is no room for it.
+fn refuse(arrival: &Arrival, cause: Cause) {
     use std::io::Write;
+
+    let mut socket = &arrival.socket;
+    if arrival.transport == Transport::RawSocket {
+        _ = socket.write(&Reply::Refused(Refusal::Connections).encode());
+        return;
+    }
 
     let status =
         if cause == Cause::AddressLimit { "429 Too Many Requests" } else { "503 Service Unavailable" };

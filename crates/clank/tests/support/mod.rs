@@ -2,11 +2,12 @@
 //! scripted peer.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub, missing_docs)]
 
+pub mod cell;
 pub mod log;
 pub mod peer;
 pub mod peer2;
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use clank::{Builder, Call, Clank, EventKind, Handle, Limits, ListenerOptions, RpcError, Server, Tables};
@@ -58,7 +59,8 @@ pub fn serve(configure: impl FnOnce(Builder) -> Builder) -> Test {
             std::future::ready(Ok(()))
         })
     });
-    let builder = builder.bind("127.0.0.1:0").workers(2).rpc_fn("test", procedure);
+    let builder =
+        builder.bind("127.0.0.1:0").bind_rawsocket("127.0.0.1:0").workers(2).rpc_fn("test", procedure);
     let server = configure(builder).start().unwrap();
     let address = server.local_addrs()[0];
     Test { server, log, address }
@@ -95,6 +97,18 @@ impl Test {
     /// A client of WAMP v2 that has been welcomed.
     pub fn client2(&self, codec: Codec) -> Peer2 {
         Peer2::join(self.address, codec, "realm1")
+    }
+
+    /// A client of RawSocket that has been welcomed.
+    pub fn client_raw(&self, serializer: Serializer) -> Peer2 {
+        Peer2::join_raw(self.connect_raw(), serializer)
+    }
+
+    /// A connection to where RawSocket is spoken, on which nothing has been said.
+    pub fn connect_raw(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.server.rawsocket_addrs()[0]).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream
     }
 
     /// A client and its resource id.

@@ -92,9 +92,14 @@ impl Peer {
     /// A connection on which nothing has been said.
     pub fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self::of(stream)
+    }
+
+    /// The same, on a stream that is connected.
+    pub fn of(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        stream.set_nodelay(true).unwrap();
         Self { stream, unread: Vec::new(), session: String::new() }
     }
 
@@ -246,7 +251,8 @@ impl Peer {
         Ok(Response { status, head, body })
     }
 
-    fn take(&mut self, count: usize) -> io::Result<Vec<u8>> {
+    /// The next `count` bytes.
+    pub fn take(&mut self, count: usize) -> io::Result<Vec<u8>> {
         let mut buffer = [0; 16 * 1024];
         while self.unread.len() < count {
             match self.stream.read(&mut buffer)? {

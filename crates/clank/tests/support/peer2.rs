@@ -1,7 +1,7 @@
 //! A scripted client of WAMP v2, in any serializer: what it says and hears is JSON to the test.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 
 use clank_wire::serializer::{Serializer, Span};
 use clank_wire::wamp2::Codec;
@@ -13,6 +13,8 @@ use super::peer::{BINARY, FIN, HANDSHAKE, PING, PONG, Peer, TEXT, frame};
 pub struct Peer2 {
     pub peer: Peer,
     codec: Codec,
+    /// It speaks RawSocket, and not WebSocket.
+    is_raw: bool,
     /// The number of its session.
     pub session: u64,
     /// What WELCOME said.
@@ -30,8 +32,34 @@ impl Peer2 {
     /// The same, by a handshake of WAMP v1 whose subprotocol is replaced.
     pub fn connect_by(address: SocketAddr, handshake: &str, codec: Codec) -> Self {
         let offer = format!("Protocol: {}", codec.subprotocol());
-        let peer = Peer::upgraded(address, &handshake.replace("Protocol: wamp", &offer));
-        Self { peer, codec, session: 0, welcome: Value::Null, unread: VecDeque::new(), requests: 0 }
+        Self::new(Peer::upgraded(address, &handshake.replace("Protocol: wamp", &offer)), codec, false)
+    }
+
+    fn new(peer: Peer, codec: Codec, is_raw: bool) -> Self {
+        Self { peer, codec, is_raw, session: 0, welcome: Value::Null, unread: VecDeque::new(), requests: 0 }
+    }
+
+    /// A client that is going to speak RawSocket.
+    pub fn of_raw(peer: Peer, serializer: Serializer) -> Self {
+        Self::new(peer, Codec { serializer, batched: false }, true)
+    }
+
+    /// A client of RawSocket that takes messages of 2^`exponent` bytes, and has been let in.
+    pub fn raw(stream: TcpStream, serializer: Serializer, exponent: u8) -> Self {
+        let mut peer = Peer::of(stream);
+        let asked = (exponent - 9) << 4 | serializer.rawsocket_id();
+        peer.write(&[0x7f, asked, 0, 0]);
+        let answer = peer.take(4).unwrap();
+        assert_eq!((answer[0], answer[1] & 0x0f), (0x7f, serializer.rawsocket_id()), "{answer:x?}");
+        Self::new(peer, Codec { serializer, batched: false }, true)
+    }
+
+    /// One of RawSocket that has joined `realm1`.
+    pub fn join_raw(stream: TcpStream, serializer: Serializer) -> Self {
+        let mut peer = Self::raw(stream, serializer, 24);
+        peer.hello("realm1");
+        peer.welcomed();
+        peer
     }
 
     /// One that can do all that clients can, and has joined `realm`.
@@ -77,8 +105,11 @@ impl Peer2 {
         }
     }
 
-    /// Sends a WebSocket message of the codec's kind.
+    /// Sends a message of the transport, of the codec's kind.
     pub fn send_bytes(&mut self, message: &[u8]) {
+        if self.is_raw {
+            return self.peer.write(&raw_frame(0, message));
+        }
         let opcode = if self.codec.is_text() { TEXT } else { BINARY };
         self.peer.write(&frame(FIN | opcode, message));
     }
@@ -86,6 +117,15 @@ impl Peer2 {
     /// The next message.
     pub fn next(&mut self) -> Value {
         while self.unread.is_empty() {
+            if self.is_raw {
+                let (kind, payload) = self.raw_frame();
+                match kind {
+                    0 => self.unread.push_back(self.read(&payload)),
+                    1 => self.peer.write(&raw_frame(2, &payload)),
+                    _ => panic!("a frame of type {kind}"),
+                }
+                continue;
+            }
             let received = self.peer.frame();
             match received.opcode() {
                 PING => self.peer.write(&frame(FIN | PONG, &received.payload)),
@@ -93,13 +133,24 @@ impl Peer2 {
                     let text = String::from_utf8_lossy(&received.payload);
                     assert_eq!(opcode, if self.codec.is_text() { TEXT } else { BINARY }, "{text}");
                     for message in self.codec.messages(&received.payload) {
-                        let span = Span::parse(self.codec.serializer, message.unwrap()).unwrap();
-                        self.unread.push_back(serde_json::from_str(&span.to_string()).unwrap());
+                        self.unread.push_back(self.read(message.unwrap()));
                     }
                 }
             }
         }
         self.unread.pop_front().unwrap()
+    }
+
+    /// The next frame of RawSocket: its type and payload.
+    pub fn raw_frame(&mut self) -> (u8, Vec<u8>) {
+        let head = self.peer.take(4).unwrap();
+        let length = u32::from_be_bytes([0, head[1], head[2], head[3]]) as usize;
+        (head[0], self.peer.take(length).unwrap())
+    }
+
+    fn read(&self, message: &[u8]) -> Value {
+        let span = Span::parse(self.codec.serializer, message).unwrap();
+        serde_json::from_str(&span.to_string()).unwrap()
     }
 
     /// The id of the next request.
@@ -179,13 +230,30 @@ impl Peer2 {
     pub fn leave(mut self) {
         self.send(&json!([6, {}, "wamp.close.close_realm"]));
         assert_eq!(self.next(), json!([6, {}, "wamp.close.goodbye_and_out"]));
-        self.peer.leave();
+        if self.is_raw {
+            self.peer.end();
+            assert!(self.peer.is_ended());
+        } else {
+            self.peer.leave();
+        }
     }
 
-    /// The server ends the session with an ABORT, and closes; returns the reason and the close code.
+    /// The server ends the session with an ABORT, and closes; returns the reason and the close code,
+    /// which RawSocket has not.
     pub fn aborted(&mut self) -> (String, u16) {
         let abort = self.next();
         assert_eq!(abort[0], 3, "{abort}");
+        if self.is_raw {
+            assert!(self.peer.is_ended());
+            return (abort[2].as_str().unwrap().to_owned(), 0);
+        }
         (abort[2].as_str().unwrap().to_owned(), self.peer.closed().0)
     }
+}
+
+/// A frame of RawSocket.
+pub fn raw_frame(kind: u8, payload: &[u8]) -> Vec<u8> {
+    let length = (payload.len() as u32).to_be_bytes();
+    assert_eq!(length[0], 0, "a frame has fewer than 2^24 bytes");
+    [&[kind], &length[1..], payload].concat()
 }
