@@ -111,6 +111,7 @@ impl Closing {
 impl Conn {
     /// Begins to close the connection; the first call counts.
     pub(crate) fn close(&mut self, ending: Ending, cx: &mut Cx) {
+        self.release(cx);
         if self.closing.is_some() {
             return;
         }

@@ -299,7 +299,7 @@ impl Conn {
     pub(crate) fn take(&mut self, bytes: &mut [u8], cx: &mut Cx) {
         let mut scratch = std::mem::take(&mut cx.scratch);
         let mut pongs = Pongs::default();
-        let mut at = 0;
+        let (mut at, length) = (0, bytes.len());
         while at < bytes.len() {
             if self.keeps_rest(bytes.get(at..).unwrap_or_default()) {
                 break;
@@ -309,7 +309,10 @@ impl Conn {
                     at += used;
                     match event {
                         Some(Event::Ping(payload)) => pongs.answer(self.peer.form, payload),
-                        Some(event) => self.on_event(event, cx),
+                        Some(event) => {
+                            cx.more = at < length;
+                            self.on_event(event, cx);
+                        }
                         None => {}
                     }
                 }
@@ -319,6 +322,8 @@ impl Conn {
                 }
             }
         }
+        cx.more = false;
+        self.release(cx);
         if let Some(pongs) = pongs.into_bytes() {
             self.push_control(pongs, cx);
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clank_core::wheel::Wheel;
 use clank_wire::ws::Scratch;
 
+use super::bundle::Bundle;
 use super::engine::{Engine, Publication};
 use super::mailbox::Mailbox;
 use super::slots::Token;
@@ -31,6 +32,10 @@ pub(crate) struct Cx {
     pub wheel: Wheel<Token>,
     /// Events on their way to very many, each with its publisher, who is paused until it is done.
     pub publications: VecDeque<(Publication, Token)>,
+    /// What is being read goes on behind the message at hand.
+    pub more: bool,
+    /// Events that wait for those behind them in the same read.
+    pub bundle: Option<Bundle>,
     /// Connections that have something left to do.
     pub ready: VecDeque<Token>,
 }
@@ -48,6 +53,8 @@ impl Cx {
             scratch: Scratch::new(),
             wheel: Wheel::new(now),
             publications: VecDeque::new(),
+            more: false,
+            bundle: None,
             ready: VecDeque::new(),
         }
     }
@@ -56,6 +63,7 @@ impl Cx {
     pub(crate) fn restore(&mut self) {
         self.buffer.resize(READ_BUFFER, 0);
         self.scratch = Scratch::new();
+        (self.more, self.bundle) = (false, None);
     }
 
     /// Silence after which a client is pinged, in milliseconds.

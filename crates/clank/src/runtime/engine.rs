@@ -307,11 +307,11 @@ impl Engine {
     pub(crate) fn begin_publication(
         &self,
         realm: &Realm,
-        (topic, payload, said): (&Uri<'_>, Payload<'_>, Said),
+        mut event: Encoded<'_>,
         audience: Audience,
         turn: &mut Turn,
     ) -> Option<Publication> {
-        let mut event = Encoded::new(topic, payload, said, self.on_overflow());
+        let topic = event.topic().clone();
         let walks = realm.hub.begin(topic.as_str(), &audience, &mut Fanout { event: &mut event, turn });
         (!walks.is_empty()).then(|| Publication { event: event.into_owned(), audience, walks })
     }

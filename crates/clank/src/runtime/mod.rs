@@ -23,6 +23,7 @@ mod admitted;
 mod adopt;
 mod auth;
 mod authorizing;
+mod bundle;
 mod calling;
 mod calls;
 mod closing;

@@ -86,6 +86,17 @@ impl Bounds {
     }
 }
 
+/// Messages that are queued as one piece.
+#[derive(Debug)]
+pub(crate) struct Messages {
+    /// Their frames, one behind the other.
+    pub frames: Bytes,
+    pub count: u64,
+    /// Bytes of all messages together, and of the longest.
+    pub bytes: usize,
+    pub longest: usize,
+}
+
 /// The outcome of a push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Push {
@@ -209,6 +220,20 @@ impl Outbound {
         inner.sent.messages += 1;
         inner.sent.bytes += message as u64;
         inner.append(frame, bounds)
+    }
+
+    /// Appends several messages in one piece; `None` if there is no room for all of them.
+    pub(crate) fn push_all(&self, messages: &Messages, bounds: &Bounds) -> Option<Push> {
+        let mut inner = lock(&self.0);
+        if inner.is_closed() {
+            return Some(Push::Closed);
+        }
+        if !inner.has_room(messages.frames.len(), bounds) {
+            return None;
+        }
+        inner.sent.messages += messages.count;
+        inner.sent.bytes += messages.bytes as u64;
+        Some(inner.append(messages.frames.clone(), bounds))
     }
 
     /// Appends a control frame, which has its place whatever the bound: its owner sends few.

@@ -13,7 +13,7 @@ use clank_wire::ws::deflate::WindowBits;
 use super::engine::Engine;
 use super::form::Form;
 use super::hub::{Held, Member};
-use super::outbound::{Flushed, OnOverflow, Outbound, Push, Sink};
+use super::outbound::{Flushed, Messages, OnOverflow, Outbound, Push, Sink};
 use super::realm::Realm;
 use super::slots::Token;
 use super::socket::Socket;
@@ -133,6 +133,12 @@ impl Peer {
             };
         }
         self.outbound.push(frame, message, on_overflow, &self.engine.bounds)
+    }
+
+    /// Queues several messages as one piece. `None`: they have to be queued one by one, for there is no
+    /// room for all, or one is longer than the client takes.
+    pub(crate) fn push_all(&self, messages: &Messages) -> Option<Push> {
+        self.form.takes(messages.longest).then(|| self.outbound.push_all(messages, &self.engine.bounds))?
     }
 
     /// Queues a control frame, which is no message of the application's.

@@ -20,6 +20,7 @@ use super::engine::Engine;
 use super::hub::{Member, NotSubscribed, OWN};
 use super::job::{Done, Failed, Outcome, Started, Ticket, Who, outcome, panic_message};
 use super::lane::{Job, Running, Work};
+use super::turn::Encoded;
 use super::wamp2::{Asked, Publishing, errors};
 use crate::config::TopicEntry;
 use crate::hooks::BoxFuture;
@@ -41,6 +42,9 @@ impl Conn {
             }
             Protocol::Raw => return self.on_raw(Message::Text(text), cx),
         };
+        if !matches!(request, Ok(Request::Publish { .. })) {
+            self.release(cx);
+        }
         match request {
             Ok(Request::Prefix) => {}
             // WAMP v1 has no answer for who may not.
@@ -178,6 +182,7 @@ impl Conn {
     ) {
         match handler(&topic, cx) {
             Some(entry) if entry.sees(&topic) => {
+                self.release(cx);
                 let (topic, event) = (topic.into_owned(), Event(payload.to_buf()));
                 let publication =
                     Publication { event: event.clone(), audience: crate::topic::Audience(audience.clone()) };
@@ -197,8 +202,7 @@ impl Conn {
         handler(topic, cx).is_some_and(|entry| entry.sees(topic))
     }
 
-    /// Publishes what no handler has to see any more. Where the subscribers are very many the
-    /// worker does it bit by bit, and the client's next message waits.
+    /// Publishes what no handler has to see any more.
     fn publish_now(
         &mut self,
         topic: &Uri<'_>,
@@ -206,16 +210,16 @@ impl Conn {
         (audience, publishing): (Audience, Publishing),
         cx: &mut Cx,
     ) {
+        if publishing.is_plain() {
+            return self.publish_plain(topic, payload, audience, cx);
+        }
+        self.release(cx);
         let Publishing { acknowledge, mut said, keep } = publishing;
-        let (publication, realm) = (said.publication, Arc::clone(&self.peer.realm));
+        let publication = said.publication;
         if let Some(keep) = keep {
-            realm.keeping.keep(*keep, topic, payload, &mut said, cx.engine.limits());
+            self.peer.realm.keeping.keep(*keep, topic, payload, &mut said, cx.engine.limits());
         }
-        let event = (topic, payload, said);
-        if let Some(publication) = cx.engine.begin_publication(&realm, event, audience, &mut cx.turn) {
-            cx.publications.push_back((publication, self.peer.token));
-            self.pause();
-        }
+        self.hand_out(Encoded::new(topic, payload, said, cx.engine.on_overflow()), audience, cx);
         self.acknowledge(acknowledge, publication, cx);
     }
 

@@ -15,7 +15,7 @@ use clank_wire::{wamp1, wamp2};
 use super::engine::random;
 use super::form::{FORMS, Form, Framed};
 use super::hub::Outlet;
-use super::outbound::{OnOverflow, Push};
+use super::outbound::{Messages, OnOverflow, Push};
 use super::peer::Peer;
 
 /// The flushes that were claimed, and the connections that ran full.
@@ -61,12 +61,16 @@ impl Turn {
     }
 }
 
-/// One event on its way to a topic's subscribers: for each form in which there is a receiver it is
-/// encoded once, and compressed at most once for each size of window, whatever their number.
+/// One event on its way to a topic's subscribers, or several that go together: for each form in which
+/// there is a receiver each is encoded once, and compressed at most once for each size of window,
+/// whatever their number.
 pub(crate) struct Encoded<'a> {
     topic: Uri<'a>,
     payload: Source<'a>,
     said: Said,
+    /// The events behind the first, of which nothing more is said; each with its number, if it has one
+    /// already.
+    more: Vec<(PayloadBuf, Option<Id>)>,
     /// The subscription whose members are being served.
     subscription: u64,
     /// It is one to a pattern: its members are told the topic.
@@ -87,13 +91,28 @@ pub(crate) struct Said {
     pub passthru: Option<Box<Passthru<'static>>>,
 }
 
+impl Said {
+    /// Whether it is nothing.
+    pub(super) fn is_plain(&self) -> bool {
+        self.publication.is_none() && self.publisher.is_none() && self.passthru.is_none()
+    }
+}
+
 enum Source<'a> {
     Borrowed(Payload<'a>),
     Owned(PayloadBuf),
 }
 
-/// An event in one form.
+/// Events in one form.
 struct Frames {
+    first: Frame,
+    more: Vec<Frame>,
+    /// All of them in one piece, if they are several.
+    joined: Option<Messages>,
+}
+
+/// An event in one form.
+struct Frame {
     plain: Bytes,
     /// Bytes of the message that the frame carries.
     message: usize,
@@ -116,6 +135,7 @@ impl<'a> Encoded<'a> {
             topic: topic.as_borrowed(),
             payload: Source::Borrowed(payload),
             said,
+            more: Vec::new(),
             subscription: 0,
             to_pattern: false,
             wamp1: None,
@@ -133,34 +153,56 @@ impl<'a> Encoded<'a> {
         Encoded { topic: self.topic.into_owned(), payload: Source::Owned(payload), ..self }
     }
 
-    /// The event in the form that `member` gets.
+    /// Has another event go with it, of which nothing more is said.
+    pub(super) fn add(&mut self, payload: Payload<'_>) {
+        self.more.push((payload.to_buf(), None));
+    }
+
+    /// How many events go together.
+    pub(super) fn count(&self) -> usize {
+        1 + self.more.len()
+    }
+
+    pub(super) fn topic(&self) -> &Uri<'a> {
+        &self.topic
+    }
+
+    /// The events in the form that a member gets.
     fn frames(&mut self, form: Form) -> &mut Frames {
         let payload = match &self.payload {
             Source::Borrowed(payload) => *payload,
             Source::Owned(payload) => payload.as_payload(),
         };
+        let (said, more, topic) = (&mut self.said, &mut self.more, self.topic.as_str());
         match form {
-            Form::Wamp1 => {
-                let topic = self.topic.as_str();
-                self.wamp1.get_or_insert_with(|| wamp1(topic, payload))
-            }
+            Form::Wamp1 => self.wamp1.get_or_insert_with(|| {
+                let more = more.iter().map(|(payload, _)| wamp1(topic, payload.as_payload())).collect();
+                Frames::new(wamp1(topic, payload), more)
+            }),
             Form::Wamp2(framed) => {
-                let (said, subscription) = (&mut self.said, self.subscription);
-                let topic = self.to_pattern.then(|| self.topic.as_str());
+                let to = (self.subscription, self.to_pattern.then_some(topic));
                 // Every form has its place.
-                self.wamp2[framed.place()]
-                    .get_or_insert_with(|| wamp2(framed, (subscription, topic), said, payload).into())
+                self.wamp2[framed.place()].get_or_insert_with(|| {
+                    let first = wamp2(framed, to, said, payload);
+                    let another = |(payload, publication): &mut (PayloadBuf, Option<Id>)| {
+                        let mut said = Said { publication: *publication, ..Said::default() };
+                        let frame = wamp2(framed, to, &mut said, payload.as_payload());
+                        *publication = said.publication;
+                        frame
+                    };
+                    Frames::new(first, more.iter_mut().map(another).collect()).into()
+                })
             }
         }
     }
 }
 
-fn wamp1(topic: &str, payload: Payload<'_>) -> Frames {
+fn wamp1(topic: &str, payload: Payload<'_>) -> Frame {
     let hint = topic.len() + payload.value_len() + 8;
     let event = wamp1::Event { topic: topic.into(), payload };
     let plain = ws::build_frame(OpCode::Text, hint, |out| event.encode(out));
     let message = ws::payload(&plain).len();
-    Frames::new(OpCode::Text, (plain, message))
+    Frame::new(OpCode::Text, (plain, message))
 }
 
 fn wamp2(
@@ -168,7 +210,7 @@ fn wamp2(
     (subscription, topic): (u64, Option<&str>),
     said: &mut Said,
     payload: Payload<'_>,
-) -> Frames {
+) -> Frame {
     let details = wamp2::EventDetails { topic: topic.map(Into::into), ..said.details() };
     let subscription = Id::new(subscription).unwrap_or(Id::MIN);
     let publication = said.publication.unwrap_or_else(new_publication);
@@ -176,7 +218,7 @@ fn wamp2(
     let hint = payload.value_len() + 64;
     let built = framed.build(hint, |serializer, out| event.encode(serializer, out));
     said.publication = Some(publication);
-    Frames::new(framed.opcode(), built)
+    Frame::new(framed.opcode(), built)
 }
 
 /// The number of an event, which is drawn at random.
@@ -199,6 +241,19 @@ impl Said {
 }
 
 impl Frames {
+    fn new(first: Frame, more: Vec<Frame>) -> Self {
+        let all = || std::iter::once(&first).chain(&more);
+        let joined = (!more.is_empty()).then(|| Messages {
+            count: all().count() as u64,
+            bytes: all().map(|frame| frame.message).sum(),
+            longest: all().map(|frame| frame.message).max().unwrap_or_default(),
+            frames: all().map(|frame| &*frame.plain).collect::<Vec<_>>().concat().into(),
+        });
+        Self { first, more, joined }
+    }
+}
+
+impl Frame {
     fn new(opcode: OpCode, (plain, message): (Bytes, usize)) -> Self {
         Self { plain, message, opcode, compressed: Default::default() }
     }
@@ -216,8 +271,15 @@ impl Deliver<Arc<Peer>> for Fanout<'_, '_> {
     fn deliver(&mut self, _: u64, member: &Arc<Peer>) {
         let on_overflow = self.event.on_overflow;
         let frames = self.event.frames(member.form);
-        let push = member.push(frames.frame(member.window), frames.message, on_overflow);
-        self.turn.note(member, push);
+        if let (Some(joined), None) = (&frames.joined, member.window)
+            && let Some(push) = member.push_all(joined)
+        {
+            return self.turn.note(member, push);
+        }
+        for frame in std::iter::once(&mut frames.first).chain(&mut frames.more) {
+            let push = member.push(frame.frame(member.window), frame.message, on_overflow);
+            self.turn.note(member, push);
+        }
     }
 }
 

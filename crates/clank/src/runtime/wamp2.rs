@@ -73,6 +73,14 @@ pub(crate) struct Publishing {
     pub keep: Option<Box<Keep>>,
 }
 
+impl Publishing {
+    /// Whether it is an event and nothing else: it can be handed out together with others.
+    pub(super) fn is_plain(&self) -> bool {
+        let Self { acknowledge, said, keep } = self;
+        acknowledge.is_none() && keep.is_none() && said.is_plain()
+    }
+}
+
 /// A subscription that a client of WAMP v2 asks for.
 #[derive(Clone, Copy)]
 pub(crate) struct Asked {
@@ -130,6 +138,9 @@ impl Conn {
     }
 
     fn on_request(&mut self, mut request: Request<'_>, cx: &mut Cx) {
+        if !matches!(request, Request::Publish(_)) {
+            self.release(cx);
+        }
         if let Err(refusal) = self.authorize(&mut request, cx) {
             return self.refuse(&refusal, cx);
         }

@@ -5,6 +5,7 @@
 mod support;
 
 mod abuse;
+mod bundles;
 mod doors;
 mod endings;
 mod handle;
