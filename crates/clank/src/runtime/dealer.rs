@@ -103,6 +103,13 @@ impl Caller {
             Self::Wamp1 { .. } | Self::Program(_) => None,
         }
     }
+
+    fn is(&self, other: &Peer) -> bool {
+        match self {
+            Self::Wamp1 { peer, .. } | Self::Wamp2 { peer, .. } => peer.id() == other.id(),
+            Self::Program(_) => false,
+        }
+    }
 }
 
 /// A callee that is to be invoked.
@@ -238,7 +245,10 @@ impl Dealer {
         let mut left = Left { withdrawn, ..Left::default() };
         for (_, Invocation { caller, key }) in party.invocations {
             state.forget_call(&caller, key);
-            left.unanswered.push(caller);
+            // Who has called itself has left as well.
+            if !caller.is(peer) {
+                left.unanswered.push(caller);
+            }
         }
         for place in party.calls.into_values() {
             if let Some(party) = state.parties.get_mut(&place.callee.id()) {

@@ -30,5 +30,6 @@ mod wamp2_calls;
 mod wamp2_history;
 mod wamp2_messages;
 mod wamp2_meta;
+mod wamp2_model;
 mod wamp2_patterns;
 mod wamp2_testaments;
