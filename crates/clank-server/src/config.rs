@@ -25,8 +25,8 @@ pub use journal::{Directory, Durability, JournalSettings, OnFull};
 pub use load::{Config, Flag, Input, Source, load, read};
 pub use problem::{Place, Problem, Severity};
 pub use realms::{
-    Action, Given, MethodName, REALM_SETTINGS, RULE_SETTINGS, RealmSettings, RuleSettings, USER_SETTINGS,
-    UserSettings,
+    Action, Attributes, Given, MethodName, REALM_SETTINGS, RULE_SETTINGS, RealmSettings, RuleSettings,
+    USER_SETTINGS, UserSettings,
 };
 pub use settings::{
     ConsoleFormat, DeflateSettings, EventSettings, HeaderName, Host, LogFormat, LogLevel, LogSettings,
