@@ -23,11 +23,13 @@ pub struct Given<S> {
     pub place: Place,
     /// Of each that was given, where; also if what was given is wrong.
     pub(super) places: Vec<(&'static str, Place)>,
+    /// Those whose value is wrong: that has been told.
+    pub(super) wrong: Vec<&'static str>,
 }
 
 impl<S: Default> Given<S> {
     pub(super) fn nothing(place: Place) -> Self {
-        Self { settings: S::default(), place, places: Vec::new() }
+        Self { settings: S::default(), place, places: Vec::new(), wrong: Vec::new() }
     }
 
     /// Where the setting was given, if it was.
@@ -37,6 +39,10 @@ impl<S: Default> Given<S> {
 
     pub(super) fn has(&self, key: &str) -> bool {
         self.place_of(key).is_some()
+    }
+
+    pub(super) fn is_wrong(&self, key: &str) -> bool {
+        self.wrong.contains(&key)
     }
 }
 

@@ -163,6 +163,19 @@ fn what_is_wrong_with_users_is_told_with_its_place() {
         ),
         (format!("{JOE}roles = []\n"), "8:9: error: realms.b.users.roles: a user has one at least"),
         (
+            JOE.replace("\"s3cret\"", "\"\""),
+            "7:10: error: realms.b.users.secret: a user proves who it is by this, or by a setting that takes its place",
+        ),
+        (JOE.replace("\"joe\"", "5"), "6:10: error: realms.b.users.authid: the integer 5 is not text"),
+        (
+            JOE.replace("\"ticket\"", ""),
+            "4:11: error: realms.b.methods: there are users: say in which ways they prove who they are",
+        ),
+        (
+            JOE.replace("\"ticket\"", "\"tikcet\""),
+            "4:12: error: realms.b.methods: \"tikcet\" is not `anonymous`, `cookie`, `ticket`, `wampcra`, `cryptosign`, `wamp-scram` or `scram`; did you mean \"ticket\"?",
+        ),
+        (
             format!("{JOE}attributes = {{ a = 1, b = [nan] }}\n"),
             "8:28: error: realms.b.users.attributes: it is no number of JSON",
         ),
@@ -205,6 +218,18 @@ fn what_is_wrong_with_rules_is_told_with_its_place() {
         (
             format!("{JOE}[[realms.b.rules]]\nactions = [\"pubish\"]\nuri = \"a\"\neffect = \"deny\"\n"),
             "9:12: error: realms.b.rules.actions: \"pubish\" is not `subscribe`, `publish`, `register` or `call`; did you mean \"publish\"?",
+        ),
+        (
+            format!("{JOE}[[realms.b.rules]]\nrole = \"\"\nuri = \"a\"\neffect = \"allow\"\n"),
+            "9:8: error: realms.b.rules.role: it is empty: a rule for everybody leaves it out",
+        ),
+        (
+            format!("{JOE}[[realms.b.rules]]\nauthid = 5\nuri = \"a\"\neffect = \"allow\"\n"),
+            "9:10: error: realms.b.rules.authid: the integer 5 is not text",
+        ),
+        (
+            format!("{JOE}[[realms.b.rules]]\nuri = 5\neffect = \"allow\"\n"),
+            "9:7: error: realms.b.rules.uri: the integer 5 is not text",
         ),
         (
             format!("{JOE}[[realms.b.rules]]\nrole = \"usr\"\nuri = \"a\"\neffect = \"allow\"\n"),
