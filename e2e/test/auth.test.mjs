@@ -91,6 +91,7 @@ test("autobahn.js joins by each of its methods", async (t) => {
     connected.map(({ identity }) => identity?.id),
     ["joe", "ann", "joe", "ann", "ann", "ann", undefined],
   );
+  assert.deepEqual(connected[0].identity.attributes, { plan: "gold" });
 });
 
 test("who does not prove it is refused, whether or not there is such a user", async (t) => {

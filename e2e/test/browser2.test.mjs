@@ -147,7 +147,9 @@ async function publish([first, second]) {
   const today = "com.example.news.today";
   const ended = new Promise((resolve) => two.subscribe("com.example.end", resolve));
   await two.subscribe(today, ([text], kwargs, { topic }) => told.exact.push([text, { ...kwargs }, topic]));
-  const leave = await two.subscribe("com.example.left", ([text]) => told.left.push(text));
+  let hear;
+  const heard = new Promise((resolve) => (hear = resolve));
+  const leave = await two.subscribe("com.example.left", ([text]) => hear(told.left.push(text)));
   await two.subscribe("com.example.news.", (args, kwargs, { topic }) => told.prefix.push(topic), { match: "prefix" });
   await two.subscribe("com..news.today", (args, kwargs, { topic }) => told.wildcard.push(topic), { match: "wildcard" });
   await one.subscribe("com.example.own", ([text]) => told.own.push(text));
@@ -157,7 +159,8 @@ async function publish([first, second]) {
   one.publish("com.example.news.tomorrow", ["soon"], {}, { exclude: [one.id] });
   await one.publish("com.example.own", ["not to me"], {}, acknowledge);
   await one.publish("com.example.own", ["also to me"], {}, { ...acknowledge, exclude_me: false });
-  await one.publish("com.example.left", ["before"], {}, acknowledge);
+  one.publish("com.example.left", ["before"]);
+  await heard;
   await leave();
   const published = await one.publish("com.example.left", ["after"], {}, acknowledge);
   told.acknowledged = typeof (published.id ?? published);

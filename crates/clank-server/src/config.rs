@@ -27,8 +27,8 @@ pub use load::{Config, Flag, Input, Source, load, read};
 pub use problem::{Place, Problem, Severity};
 pub use rawsocket::RawSocketSettings;
 pub use realms::{
-    Action, Given, MethodName, REALM_SETTINGS, RULE_SETTINGS, RealmSettings, RuleSettings, USER_SETTINGS,
-    UserSettings,
+    Action, Attributes, Given, MethodName, REALM_SETTINGS, RULE_SETTINGS, RealmSettings, RuleSettings,
+    USER_SETTINGS, UserSettings,
 };
 pub use settings::{
     ConsoleFormat, DeflateSettings, EventSettings, HeaderName, Host, LogFormat, LogLevel, LogSettings,

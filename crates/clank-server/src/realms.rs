@@ -65,6 +65,7 @@ fn principal(user: &UserSettings, methods: &[Method], decoy: &Decoy) -> Result<P
     );
     Ok(Principal {
         authroles: user.roles.iter().map(|role| role.as_str().into()).collect(),
+        authextra: user.attributes.0.clone(),
         ticket: user.ticket_sha256.0.clone().or_else(|| known(Method::Ticket).map(Ticket::plain)),
         cra: user.wampcra.0.clone().or_else(|| known(Method::Cra).cloned().map(CraSecret::plain)),
         keys: user.public_keys.0.clone(),

@@ -106,7 +106,9 @@ export class Peer {
   async stop() {
     for (const client of this.#clients) client.close();
     // A socket that closed later would look for its timers among the next test's, virtual or real.
-    const closed = this.#sockets.map((socket) => socket.readyState === WebSocket.CLOSED || once(socket, "close"));
+    // One that was still connecting tells of an error before it closes.
+    const closing = (socket) => new Promise((resolve) => socket.once("close", resolve));
+    const closed = this.#sockets.map((socket) => socket.readyState === WebSocket.CLOSED || closing(socket));
     for (const socket of this.server.clients) socket.terminate();
     await Promise.all([...closed, ...this.#connections.map((connection) => connection.closed)]);
     if (this.server.address()) await new Promise((done) => this.server.close(done));

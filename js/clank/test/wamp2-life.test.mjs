@@ -118,9 +118,12 @@ test("GOODBYE is answered, and says why the server closes", async (t) => {
 });
 
 test("a server that says GOODBYE and then does not close is left after connectTimeout", async (t) => {
-  const { client, connection } = await session2(t, { connectTimeout: 20 });
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { client, connection } = await session2(t, { connectTimeout: 3_000 });
   const disconnected = event(client, "socket/disconnect");
   connection.send([6, {}, "wamp.close.close_realm"]);
+  assert.deepEqual(await connection.next(), [6, {}, "wamp.close.goodbye_and_out"]);
+  t.mock.timers.tick(3_000);
   assert.deepEqual([(await disconnected).code, (await disconnected).willReconnect], [4008, true]);
 });
 

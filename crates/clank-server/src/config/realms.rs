@@ -4,12 +4,15 @@ use std::borrow::Cow;
 
 use clank::wamp2::{CraSecret, Disclose, Effect, Match, Method, ScramSecret, Ticket};
 use clank_core::limits::{MINUTE, Period, SECOND};
+use serde_json::{Map, Number, Value as Json};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 use super::credentials::{PublicKeys, SecretSource, Stored};
 use super::problem::{Place, nearest};
 use super::sinks::Text;
 use super::table::{Setting, table};
-use super::value::{Choice, Word};
+use super::value::{Choice, Invalid, Raw, Value, Word};
 
 /// Settings that were given, and where.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,11 +23,13 @@ pub struct Given<S> {
     pub place: Place,
     /// Of each that was given, where; also if what was given is wrong.
     pub(super) places: Vec<(&'static str, Place)>,
+    /// Those whose value is wrong: that has been told.
+    pub(super) wrong: Vec<&'static str>,
 }
 
 impl<S: Default> Given<S> {
     pub(super) fn nothing(place: Place) -> Self {
-        Self { settings: S::default(), place, places: Vec::new() }
+        Self { settings: S::default(), place, places: Vec::new(), wrong: Vec::new() }
     }
 
     /// Where the setting was given, if it was.
@@ -34,6 +39,10 @@ impl<S: Default> Given<S> {
 
     pub(super) fn has(&self, key: &str) -> bool {
         self.place_of(key).is_some()
+    }
+
+    pub(super) fn is_wrong(&self, key: &str) -> bool {
+        self.wrong.contains(&key)
     }
 }
 
@@ -70,6 +79,8 @@ pub struct UserSettings {
     pub authid: Text,
     /// The roles that it may act in, the usual one first.
     pub roles: Vec<Text>,
+    /// What is known of it beside its name.
+    pub attributes: Attributes,
     /// What it knows: a ticket, a secret for WAMP-CRA, a password for SCRAM.
     pub secret: SecretSource,
     /// What is kept of its ticket.
@@ -122,6 +133,7 @@ impl Default for UserSettings {
         Self {
             authid: Text::default(),
             roles: vec![Text::of("user")],
+            attributes: Attributes::default(),
             secret: SecretSource::None,
             ticket_sha256: Stored::default(),
             wampcra: Stored::default(),
@@ -159,6 +171,7 @@ pub const REALM_SETTINGS: &[Setting<RealmSettings>] = table! {
 pub const USER_SETTINGS: &[Setting<UserSettings>] = table! {
     "authid" => authid, "The user's name.";
     "roles" => roles, "The roles that it may act in: the first, unless it asks for another.";
+    "attributes" => attributes, "What is known of it beside its name: the attributes of its identity in events. The client is told them too, as `authextra`.";
     "secret" => secret, "What it knows: its ticket, its secret for WAMP-CRA, its password for SCRAM, for each method that the realm has.";
     "ticket_sha256" => ticket_sha256, "What is kept of its ticket in place of `secret`: the SHA-256.";
     "wampcra" => wampcra, "What is kept for WAMP-CRA in place of `secret`: a key derived by PBKDF2.";
@@ -217,6 +230,50 @@ impl Word for Action {
     fn nearest(text: &str) -> Option<&'static str> {
         nearest(text, clank::wamp2::Action::ALL.into_iter().map(clank::wamp2::Action::name))
     }
+}
+
+/// What is known of a user beside its name, as JSON.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Attributes(pub Map<String, Json>);
+
+impl Value for Attributes {
+    fn syntax() -> String {
+        "table".to_owned()
+    }
+
+    fn parse(raw: Raw<'_>) -> Result<Self, Invalid> {
+        match raw {
+            Raw::Toml(DeValue::Table(table)) => object(table).map(Self),
+            _ => Err(Invalid::new("it is not a table, such as { plan = \"gold\" }")),
+        }
+    }
+
+    fn to_toml(&self) -> String {
+        // It came from TOML.
+        toml::Value::try_from(&self.0).map_or_else(|_| "{}".to_owned(), |table| table.to_string())
+    }
+}
+
+fn object(table: &DeTable<'_>) -> Result<Map<String, Json>, Invalid> {
+    table.iter().map(|(name, value)| Ok((name.get_ref().to_string(), json(value)?))).collect()
+}
+
+fn json(value: &Spanned<DeValue<'_>>) -> Result<Json, Invalid> {
+    let wrong = || Invalid { span: Some(value.span()), ..Invalid::new("it is no number of JSON") };
+    Ok(match value.get_ref() {
+        DeValue::String(text) => (&**text).into(),
+        DeValue::Boolean(boolean) => (*boolean).into(),
+        DeValue::Datetime(datetime) => datetime.to_string().into(),
+        DeValue::Integer(integer) => {
+            i64::from_str_radix(integer.as_str(), integer.radix()).map_err(|_| wrong())?.into()
+        }
+        DeValue::Float(float) => {
+            let number = float.as_str().parse().ok().and_then(Number::from_f64);
+            Json::Number(number.ok_or_else(wrong)?)
+        }
+        DeValue::Array(items) => items.iter().map(json).collect::<Result<_, _>>()?,
+        DeValue::Table(table) => Json::Object(object(table)?),
+    })
 }
 
 impl Choice for Effect {

@@ -114,6 +114,7 @@ impl Loader {
         if let Err(Invalid { message, nearest, span }) =
             (setting.set)(&mut into.settings, Raw::Toml(value.get_ref()))
         {
+            into.wrong.push(setting.key);
             let place = span.map_or(place, |span| file.place(&span));
             let key = format!("{path}.{}", setting.key);
             self.error(place, Some(&key), &message, nearest.map(|near| format!("{near:?}")));
@@ -190,7 +191,7 @@ impl Check<'_> {
         let place = || self.realm.place_of("methods").unwrap_or(&self.realm.place);
         let mut about =
             |severity, key, place, message: &str| problems.push(self.problem(severity, key, place, message));
-        if methods.is_empty() && !users.is_empty() && !self.realm.has("methods") {
+        if methods.is_empty() && !users.is_empty() && !self.realm.is_wrong("methods") {
             let message = "there are users: say in which ways they prove who they are";
             about(Severity::Error, "methods", place(), message);
         }
@@ -219,20 +220,22 @@ impl Check<'_> {
     fn check_users(&self, problems: &mut Vec<Problem>) {
         let mut names = BTreeSet::new();
         for user in &self.realm.settings.users {
-            let UserSettings { authid, roles, .. } = &user.settings;
+            let UserSettings { authid, roles, secret, .. } = &user.settings;
             let mut about = |key: &str, message: &str| {
                 let place = user.place_of(key).unwrap_or(&user.place);
                 problems.push(self.problem(Severity::Error, &format!("{USERS}.{key}"), place, message));
             };
-            if authid.as_str().is_empty() {
+            if authid.as_str().is_empty() && !user.is_wrong("authid") {
                 about("authid", "a user needs a name");
-            } else if !names.insert(authid.as_str()) {
+            } else if !user.is_wrong("authid") && !names.insert(authid.as_str()) {
                 about("authid", &format!("there are two of the name {:?}", authid.as_str()));
             }
             if roles.iter().all(|role| role.as_str().is_empty()) {
                 about("roles", "a user has one at least");
             }
-            if !PROOFS.iter().any(|(key, _)| user.has(key)) {
+            let proves =
+                |key: &str| user.has(key) && (key != "secret" || secret.is_some() || user.is_wrong(key));
+            if !PROOFS.iter().any(|(key, _)| proves(key)) {
                 about("secret", "a user proves who it is by this, or by a setting that takes its place");
             }
         }
@@ -247,7 +250,13 @@ impl Check<'_> {
         for needed in ["uri", "effect"].into_iter().filter(|key| !rule.has(key)) {
             about(Severity::Error, needed, "a rule needs it");
         }
+        for (key, value) in [("role", role), ("authid", authid)] {
+            if rule.has(key) && value.as_str().is_empty() && !rule.is_wrong(key) {
+                about(Severity::Error, key, "it is empty: a rule for everybody leaves it out");
+            }
+        }
         if rule.has("uri")
+            && !rule.is_wrong("uri")
             && let Err(error) = Pattern::parse(uri.as_str(), *matching, Rules::Loose)
         {
             about(Severity::Error, "uri", &format!("{:?} {error}", uri.as_str()));

@@ -40,6 +40,7 @@ const EVERYTHING: &str = r#"
         [[realms."com.example.shop".users]]
         authid = "ann"
         roles = ["admin", "user"]
+        attributes = { plan = "gold", seats = 3, rate = 0.5, tags = ["a", { b = true }], since = 2026-01-31 }
         ticket_sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         wampcra = { key = "23EgbJzv5UVDrvDok6x9La33Q89ubrMmXdvi42GUdw0=", salt = "salt123", iterations = 100 }
         [realms."com.example.shop".users.scram]
@@ -70,6 +71,8 @@ fn realms_users_and_rules_are_read() {
     assert_eq!((joe.settings.authid.as_str(), joe.settings.roles[0].as_str()), ("joe", "user"));
     assert_eq!(joe.settings.public_keys.0[0].to_hex(), KEY);
     assert_eq!(ann.settings.roles.len(), 2);
+    let attributes = r#"{"plan":"gold","rate":0.5,"seats":3,"since":"2026-01-31","tags":["a",{"b":true}]}"#;
+    assert_eq!(serde_json::to_string(&ann.settings.attributes.0).unwrap(), attributes);
     let salting = ann.settings.wampcra.0.as_ref().unwrap().salting().unwrap();
     assert_eq!((&*salting.salt, salting.iterations, salting.keylen), ("salt123", 100, 32));
     assert!(ann.settings.scram.0.is_some() && ann.settings.wamp_scram.0.is_none());
@@ -88,6 +91,7 @@ authid = "joe"  # clank.toml:9:18
 secret = { env = "JOE" }  # clank.toml:10:18
 "#;
     assert!(printed.contains(section), "{printed}");
+    assert!(printed.contains("attributes = { plan = \"gold\", rate = 0.5, seats = 3, "), "{printed}");
     assert!(printed.contains("scram = \"***\"") && !printed.contains("c2FsdHNhbHR"), "{printed}");
 }
 
@@ -159,6 +163,23 @@ fn what_is_wrong_with_users_is_told_with_its_place() {
         ),
         (format!("{JOE}roles = []\n"), "8:9: error: realms.b.users.roles: a user has one at least"),
         (
+            JOE.replace("\"s3cret\"", "\"\""),
+            "7:10: error: realms.b.users.secret: a user proves who it is by this, or by a setting that takes its place",
+        ),
+        (JOE.replace("\"joe\"", "5"), "6:10: error: realms.b.users.authid: the integer 5 is not text"),
+        (
+            JOE.replace("\"ticket\"", ""),
+            "4:11: error: realms.b.methods: there are users: say in which ways they prove who they are",
+        ),
+        (
+            JOE.replace("\"ticket\"", "\"tikcet\""),
+            "4:12: error: realms.b.methods: \"tikcet\" is not `anonymous`, `cookie`, `ticket`, `wampcra`, `cryptosign`, `wamp-scram` or `scram`; did you mean \"ticket\"?",
+        ),
+        (
+            format!("{JOE}attributes = {{ a = 1, b = [nan] }}\n"),
+            "8:28: error: realms.b.users.attributes: it is no number of JSON",
+        ),
+        (
             format!("{JOE}[[realms.b.users]]\nauthid = \"ann\"\n"),
             "8:1: error: realms.b.users.secret: a user proves who it is by this, or by a setting that takes its place",
         ),
@@ -197,6 +218,18 @@ fn what_is_wrong_with_rules_is_told_with_its_place() {
         (
             format!("{JOE}[[realms.b.rules]]\nactions = [\"pubish\"]\nuri = \"a\"\neffect = \"deny\"\n"),
             "9:12: error: realms.b.rules.actions: \"pubish\" is not `subscribe`, `publish`, `register` or `call`; did you mean \"publish\"?",
+        ),
+        (
+            format!("{JOE}[[realms.b.rules]]\nrole = \"\"\nuri = \"a\"\neffect = \"allow\"\n"),
+            "9:8: error: realms.b.rules.role: it is empty: a rule for everybody leaves it out",
+        ),
+        (
+            format!("{JOE}[[realms.b.rules]]\nauthid = 5\nuri = \"a\"\neffect = \"allow\"\n"),
+            "9:10: error: realms.b.rules.authid: the integer 5 is not text",
+        ),
+        (
+            format!("{JOE}[[realms.b.rules]]\nuri = 5\neffect = \"allow\"\n"),
+            "9:7: error: realms.b.rules.uri: the integer 5 is not text",
         ),
         (
             format!("{JOE}[[realms.b.rules]]\nrole = \"usr\"\nuri = \"a\"\neffect = \"allow\"\n"),
