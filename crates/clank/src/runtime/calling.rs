@@ -11,7 +11,7 @@ use clank_core::wamp2::{Call as CallRequest2, Fault};
 use clank_wire::payload::{Payload, PayloadBuf};
 use clank_wire::serializer::{Kind, Serializer};
 use clank_wire::wamp1::{CallError, CallResult};
-use clank_wire::wamp2::{Id, MessageType, Passthru, reason};
+use clank_wire::wamp2::{CallOptions, Id, MessageType, reason};
 use clank_wire::ws::OpCode;
 
 use super::conn::Conn;
@@ -22,7 +22,7 @@ use super::job::{Done, Failed, Outcome, Started, Ticket, Who, contain};
 use super::meta::Procedure;
 use super::peer::Peer;
 use super::program::payload_of;
-use super::reply::{Answer2, invoke};
+use super::reply::{Answer2, Words, invoke};
 use super::turn::frame_for;
 use super::wamp2::errors;
 use crate::rpc::{Call, Found, Reply, RpcError};
@@ -48,13 +48,8 @@ impl Conn {
         if found.is_none() && self.peer.realm.dealer.has(uri) {
             let (peer, id) = (Arc::clone(&self.peer), request.id.as_ref().into());
             let caller = Caller::Wamp1 { peer, id };
-            return match self.hand_over(
-                uri,
-                request.arguments.into(),
-                caller,
-                (false, &Passthru::default()),
-                cx,
-            ) {
+            let options = CallOptions::default();
+            return match self.hand_over(uri, request.arguments.into(), caller, &options, cx) {
                 Ok(()) => {}
                 Err(Unreachable::NoSuchProcedure) => {
                     self.answer_call(request, call, RpcError::not_found(), cx);
@@ -86,7 +81,11 @@ impl Conn {
 
     /// A client of WAMP v2 calls.
     pub(super) fn on_call(&mut self, call: CallRequest2<'_>, cx: &mut Cx) {
+        let Some(call) = self.go_on_with_call(call, cx) else { return };
         let CallRequest2 { request, procedure, options, payload } = call;
+        if options.progress && !self.peer.features.progressive_calls {
+            return self.on_fault(&Fault::NoParts(request), cx);
+        }
         if self.calls.has(request) {
             return self.on_fault(&Fault::CallInFlight(request), cx);
         }
@@ -94,7 +93,12 @@ impl Conn {
             has.timeouts.retain(|(_, known)| *known != request);
         }
         let uri = procedure.as_str();
-        if let Some(procedure) = Procedure::find(uri) {
+        let own = Procedure::find(uri);
+        if options.progress && (own.is_some() || cx.engine.application.procedure(uri).is_some()) {
+            let why = format!("{uri} does not take calls in parts");
+            return self.send_error(MessageType::Call, request, reason::FEATURE_NOT_SUPPORTED, &why, cx);
+        }
+        if let Some(procedure) = own {
             let caller = Caller::Wamp2 { peer: Arc::clone(&self.peer), request, progress: false };
             self.call_meta((procedure, uri), caller, payload, cx);
         } else if let Some(found) = cx.engine.application.procedure(uri) {
@@ -109,13 +113,13 @@ impl Conn {
         } else {
             let (peer, progress) = (Arc::clone(&self.peer), options.receive_progress);
             let caller = Caller::Wamp2 { peer, request, progress };
-            let passed = (options.disclose_me, &options.passthru);
-            if let Err(why) = self.hand_over(uri, payload, caller, passed, cx) {
+            if let Err(why) = self.hand_over(uri, payload, caller, &options, cx) {
                 let error = match why {
                     Unreachable::InFlight => return self.on_fault(&Fault::CallInFlight(request), cx),
                     Unreachable::NoSuchProcedure => reason::NO_SUCH_PROCEDURE,
                     Unreachable::TooMany => errors::LIMIT_EXCEEDED,
                     Unreachable::Busy => reason::UNAVAILABLE,
+                    Unreachable::NoParts => reason::FEATURE_NOT_SUPPORTED,
                 };
                 let message = format!("{uri}: {why}");
                 return self.send_error(MessageType::Call, request, error, &message, cx);
@@ -134,7 +138,7 @@ impl Conn {
         uri: &str,
         payload: Payload<'_>,
         caller: Caller,
-        (disclose_me, passthru): (bool, &Passthru<'_>),
+        options: &CallOptions<'_>,
         cx: &mut Cx,
     ) -> Result<(), Unreachable> {
         if uri.starts_with("wamp.") {
@@ -142,11 +146,27 @@ impl Conn {
             return Err(Unreachable::NoSuchProcedure);
         }
         let limit = cx.engine.limits().calls_in_flight.count().saturating_sub(self.calls.count());
-        let progress = matches!(caller, Caller::Wamp2 { progress: true, .. });
+        let request = caller.request();
         self.deals = true;
-        let invoked = self.peer.realm.dealer.call(uri, caller, limit).map_err(|(why, _)| why)?;
-        let caller = (disclose_me || invoked.discloses).then_some(&*self.peer);
-        invoke(&invoked, (uri, payload), caller, (progress, passthru), &mut cx.turn);
+        let dealer = &self.peer.realm.dealer;
+        let invoked = dealer.call(uri, caller, limit).map_err(|(why, _)| why)?;
+        if options.progress && !invoked.callee.features.progressive_invocations {
+            // It has been told nothing yet.
+            dealer.answer(&invoked.callee, invoked.request);
+            return Err(Unreachable::NoParts);
+        }
+        let discloses = options.disclose_me || invoked.discloses;
+        let words = Words {
+            procedure: uri,
+            caller: discloses.then_some(&*self.peer),
+            receive_progress: options.receive_progress,
+            progress: options.progress,
+            passthru: &options.passthru,
+        };
+        invoke(&invoked, &words, payload, &mut cx.turn);
+        if let Some(request) = request.filter(|_| options.progress) {
+            self.begin_stream(request, invoked, (uri, discloses, options), cx);
+        }
         Ok(())
     }
 

@@ -125,6 +125,8 @@ pub(crate) enum Unreachable {
     TooMany,
     #[error("the callee has too many calls to answer")]
     Busy,
+    #[error("the callee does not take calls in parts")]
+    NoParts,
     /// The client uses the id of a request that is still in flight.
     #[error("the call is still in flight")]
     InFlight,

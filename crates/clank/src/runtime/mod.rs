@@ -67,6 +67,7 @@ mod room;
 mod sending;
 mod session;
 mod slots;
+mod streaming;
 mod sync;
 mod testament;
 mod threads;

@@ -2,6 +2,7 @@
 
 use clank_wire::wamp2::Id;
 
+use super::streaming::Stream;
 use super::testament::Testaments;
 
 /// What few connections have.
@@ -13,6 +14,8 @@ pub(super) struct Rare(Option<Box<Has>>);
 pub(super) struct Has {
     /// When which of its calls has taken too long.
     pub timeouts: Vec<(u64, Id)>,
+    /// Calls of which it sends more.
+    pub streams: Vec<Stream>,
     /// What is published when it ends.
     pub testaments: Testaments,
 }
@@ -30,7 +33,7 @@ impl Rare {
 
     /// Gives back the room if there is nothing left.
     pub(super) fn trim(&mut self) {
-        self.0.take_if(|has| has.timeouts.is_empty() && has.testaments.is_empty());
+        self.0.take_if(|has| has.timeouts.is_empty() && has.streams.is_empty() && has.testaments.is_empty());
     }
 
     /// Bytes of what it holds for its client.

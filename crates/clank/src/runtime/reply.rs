@@ -99,14 +99,29 @@ pub(super) fn reply(caller: Caller, answer: Answer2<'_>, passthru: &Passthru<'_>
     turn.note(&peer, push);
 }
 
+/// What a callee is told of a call beside its arguments.
+#[derive(Clone, Copy)]
+pub(super) struct Words<'a> {
+    pub procedure: &'a str,
+    /// Who calls, where that is disclosed.
+    pub caller: Option<&'a Peer>,
+    /// The caller takes results bit by bit.
+    pub receive_progress: bool,
+    /// More of the call follows.
+    pub progress: bool,
+    pub passthru: &'a Passthru<'a>,
+}
+
 /// Sends a callee what it is to answer.
-pub(super) fn invoke(
-    invoked: &Invoked,
-    (procedure, payload): (&str, Payload<'_>),
-    caller: Option<&Peer>,
-    (receive_progress, passthru): (bool, &Passthru<'_>),
-    turn: &mut Turn,
-) {
+pub(super) fn invoke(invoked: &Invoked, words: &Words<'_>, payload: Payload<'_>, turn: &mut Turn) {
+    let (frame, message) = invocation(invoked, words, payload);
+    let push = invoked.callee.push(frame, message, OnOverflow::Disconnect);
+    turn.note(&invoked.callee, push);
+}
+
+/// What a callee is to answer, or a part of it.
+pub(super) fn invocation(invoked: &Invoked, words: &Words<'_>, payload: Payload<'_>) -> (Bytes, usize) {
+    let Words { procedure, caller, receive_progress, progress, passthru } = *words;
     let session = caller.and_then(|caller| caller.facts.session.as_deref());
     let callee = &invoked.callee;
     let details = InvocationDetails {
@@ -115,26 +130,44 @@ pub(super) fn invoke(
         caller_authrole: session.map(|session| (&*session.authrole).into()),
         procedure: invoked.to_pattern.then(|| procedure.into()),
         receive_progress: receive_progress && callee.features.progressive_results,
+        progress,
         passthru: passthru.clone(),
         ..InvocationDetails::default()
     };
     let (request, registration) = (invoked.request, invoked.registration);
     let invocation = wamp2::Invocation { request, registration, details, payload };
-    send(callee, turn, |serializer, out| invocation.encode(serializer, out));
+    frame(callee, |serializer, out| invocation.encode(serializer, out))
 }
 
 /// Tells a callee that its answer is not waited for any longer, or shall come soon.
 pub(super) fn interrupt(callee: &Arc<Peer>, request: Id, mode: CancelMode, why: &str, turn: &mut Turn) {
-    if callee.features.call_canceling {
-        let interrupt = Interrupt { request, mode: Some(mode), reason: Some(why.into()) };
-        send(callee, turn, |serializer, out| interrupt.encode(serializer, out));
-    }
+    interrupt_or(callee, request, mode, why, OnOverflow::Disconnect, turn);
 }
 
-fn send(peer: &Arc<Peer>, turn: &mut Turn, write: impl FnOnce(Serializer, &mut Vec<u8>)) {
-    let (frame, message) = frame(peer, write);
-    let push = peer.push(frame, message, OnOverflow::Disconnect);
-    turn.note(peer, push);
+/// The same, where a callee that has no room for it need not hear of it.
+pub(super) fn interrupt_if_room(
+    callee: &Arc<Peer>,
+    request: Id,
+    mode: CancelMode,
+    why: &str,
+    turn: &mut Turn,
+) {
+    interrupt_or(callee, request, mode, why, OnOverflow::Drop, turn);
+}
+
+fn interrupt_or(
+    callee: &Arc<Peer>,
+    request: Id,
+    mode: CancelMode,
+    why: &str,
+    on_overflow: OnOverflow,
+    turn: &mut Turn,
+) {
+    if callee.features.call_canceling {
+        let interrupt = Interrupt { request, mode: Some(mode), reason: Some(why.into()) };
+        let (frame, message) = frame(callee, |serializer, out| interrupt.encode(serializer, out));
+        turn.note(callee, callee.push(frame, message, on_overflow));
+    }
 }
 
 /// A message as a client of WAMP v2 gets it.

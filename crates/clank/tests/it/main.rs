@@ -27,4 +27,5 @@ mod wamp2_history;
 mod wamp2_messages;
 mod wamp2_meta;
 mod wamp2_patterns;
+mod wamp2_progressive;
 mod wamp2_testaments;
