@@ -20,6 +20,7 @@ mod handle;
 mod hooks;
 mod listener;
 mod mount;
+mod parts;
 mod periodic;
 mod raw;
 mod rpc;
@@ -46,6 +47,7 @@ pub use event::{
 pub use handle::{Handle, Tables};
 pub use listener::{ClientEventListener, ListenerOptions};
 pub use mount::Mounted;
+pub use parts::{Calling, Parts};
 pub use raw::{Message, MessageHandler};
 pub use rpc::{Answer, Call, CallHandler, Procedures, RpcError, Service};
 pub use runtime::Body;

@@ -20,6 +20,7 @@ use super::dealer::{Caller, Unreachable};
 use super::engine::Engine;
 use super::job::{Done, Failed, Outcome, Started, Ticket, Who, contain};
 use super::meta::Procedure;
+use super::parts::End;
 use super::peer::Peer;
 use super::program::payload_of;
 use super::reply::{Answer2, Words, invoke};
@@ -33,7 +34,8 @@ impl Conn {
         let mut params = Vec::new();
         request.params.write(&mut params);
         let uri = request.procedure.uri().as_str();
-        let call = Call { caller: Some(self.connection()), uri: uri.into(), params: params.into() };
+        let call =
+            Call { caller: Some(self.connection()), uri: uri.into(), params: params.into(), parts: None };
         if !self.may(Action::Call, request.procedure.uri(), cx) {
             let error = RpcError::verbatim(reason::NOT_AUTHORIZED, "not allowed to call it", None);
             return self.answer_call(request, call, error, cx);
@@ -71,7 +73,7 @@ impl Conn {
             return self.answer_call(request, call, error, cx);
         }
         let answer = Answer { to: To::Wamp1(request.id.as_ref().into()), peer: Arc::clone(&self.peer), call };
-        self.run(found, answer, None, cx);
+        self.run(found, answer, (None, None), cx);
     }
 
     fn answer_call(&mut self, request: &CallRequest1<'_>, call: Call, error: RpcError, cx: &mut Cx) {
@@ -94,22 +96,29 @@ impl Conn {
         }
         let uri = procedure.as_str();
         let own = Procedure::find(uri);
-        if options.progress && (own.is_some() || cx.engine.application.procedure(uri).is_some()) {
+        let found = if own.is_some() { None } else { cx.engine.application.procedure(uri) };
+        let takes_parts = found.as_ref().is_some_and(|(found, _)| found.takes_parts());
+        if options.progress && (own.is_some() || found.is_some()) && !takes_parts {
             let why = format!("{uri} does not take calls in parts");
             return self.send_error(MessageType::Call, request, reason::FEATURE_NOT_SUPPORTED, &why, cx);
         }
         if let Some(procedure) = own {
             let caller = Caller::Wamp2 { peer: Arc::clone(&self.peer), request, progress: false };
             self.call_meta((procedure, uri), caller, payload, cx);
-        } else if let Some(found) = cx.engine.application.procedure(uri) {
+        } else if let Some(found) = found {
             if self.has_too_many_calls(cx) {
                 let why = "too many calls in flight";
                 return self.send_error(MessageType::Call, request, errors::LIMIT_EXCEEDED, why, cx);
             }
             let caller = Some(self.connection());
-            let call = Call { caller, uri: uri.into(), params: params(&payload).into() };
+            let params = Bytes::from(params(&payload));
+            let (parts, end) = match takes_parts {
+                true => self.open_parts((request, uri), params.clone(), &options, cx),
+                false => (None, None),
+            };
+            let call = Call { caller, uri: uri.into(), params, parts };
             let answer = Answer { to: To::Wamp2(request), peer: Arc::clone(&self.peer), call };
-            self.run(found, answer, Some(request), cx);
+            self.run(found, answer, (Some(request), end), cx);
         } else {
             let (peer, progress) = (Arc::clone(&self.peer), options.receive_progress);
             let caller = Caller::Wamp2 { peer, request, progress };
@@ -178,13 +187,22 @@ impl Conn {
     }
 
     /// Runs a procedure of the server's own.
-    fn run(&mut self, (procedure, inline): (Found, bool), answer: Answer, request: Option<Id>, cx: &mut Cx) {
-        let call = answer.call.clone();
+    fn run(
+        &mut self,
+        (procedure, inline): (Found, bool),
+        answer: Answer,
+        (request, end): (Option<Id>, Option<End>),
+        cx: &mut Cx,
+    ) {
+        let (call, at_end) = (answer.call.clone(), end.clone());
         let job = async move {
             let reply = contain(move || procedure.call(call)).await;
+            if let Some(end) = at_end {
+                end.set();
+            }
             answer.done(reply.map_err(Failed::Panicked))
         };
-        self.start_call(inline, job, request, cx);
+        self.start_call(inline, job, (request, end), cx);
     }
 
     /// Starts what comes to the answer of a call.
@@ -192,7 +210,7 @@ impl Conn {
         &mut self,
         inline: bool,
         job: impl Future<Output = Done> + Send + 'static,
-        request: Option<Id>,
+        (request, end): (Option<Id>, Option<End>),
         cx: &mut Cx,
     ) {
         let number = self.ticket();
@@ -204,7 +222,7 @@ impl Conn {
             Started::Finished(done) => self.answer(done, cx),
             Started::Running(abort) => {
                 cx.look_after_threads();
-                self.calls.insert(number, abort, request);
+                self.calls.insert(number, abort, request, end);
             }
         }
     }
@@ -305,7 +323,7 @@ impl Answer {
 
 /// The parameters of a procedure of the server's own: an only argument that is a list or a dictionary
 /// takes the place of the arguments, as in WAMP v1; keyword arguments alone do too.
-fn params(payload: &Payload<'_>) -> Vec<u8> {
+pub(super) fn params(payload: &Payload<'_>) -> Vec<u8> {
     let mut out = Vec::new();
     let mut arguments = payload.iter();
     match (arguments.next(), payload.count(), payload.keywords()) {

@@ -25,9 +25,10 @@ pub(crate) async fn call_client(engine: &Engine, uri: &str, params: &[u8]) -> An
         let answered = procedure.answer(engine, engine.realms.home(), None, payload);
         return answered.map_err(|Refused { uri, why }| refused(uri, &why));
     }
-    let (waiting, answered) = oneshot::channel();
+    let (answers, answered) = oneshot::channel();
+    let caller = Caller::Program { answers, parts: None };
     let mut turn = Turn::default();
-    let invoked = engine.realms.home().dealer.call(uri, Caller::Program(waiting), usize::MAX);
+    let invoked = engine.realms.home().dealer.call(uri, caller, usize::MAX);
     let invoked = invoked.map_err(|(why, _)| refused(reason::NO_SUCH_PROCEDURE, &why.to_string()))?;
     let none = Passthru::default();
     let words =
@@ -39,7 +40,7 @@ pub(crate) async fn call_client(engine: &Engine, uri: &str, params: &[u8]) -> An
 }
 
 /// Parameters in JSON as arguments: an array is their list, an object is keyword arguments.
-pub(super) fn payload_of(params: &[u8]) -> Result<Payload<'_>, SyntaxError> {
+pub(crate) fn payload_of(params: &[u8]) -> Result<Payload<'_>, SyntaxError> {
     let value = Raw::parse(std::str::from_utf8(params).unwrap_or_default())?;
     Ok(match value.to_list() {
         Some(arguments) => arguments.into(),

@@ -1,5 +1,8 @@
 //! What few connections have, so that the others need not hold room for it.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
 use clank_wire::wamp2::Id;
 
 use super::streaming::Stream;
@@ -16,6 +19,8 @@ pub(super) struct Has {
     pub timeouts: Vec<(u64, Id)>,
     /// Calls of which it sends more.
     pub streams: Vec<Stream>,
+    /// Bytes of such that wait for the program.
+    pub waiting: Arc<AtomicUsize>,
     /// What is published when it ends.
     pub testaments: Testaments,
 }

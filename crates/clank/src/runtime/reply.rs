@@ -77,7 +77,7 @@ pub(super) fn frame_for_caller(
         Caller::Wamp1 { peer, id } => answer.frame1(peer, id),
         Caller::Wamp2 { peer, request, .. } => answer.frame_with(peer, *request, passthru),
         // It is sent nothing.
-        Caller::Program(_) => (Bytes::new(), 0),
+        Caller::Program { .. } => (Bytes::new(), 0),
     }
 }
 
@@ -86,13 +86,13 @@ pub(super) fn reply(caller: Caller, answer: Answer2<'_>, passthru: &Passthru<'_>
     let (frame, message) = frame_for_caller(&caller, answer, passthru);
     let peer = match caller {
         Caller::Wamp1 { peer, .. } | Caller::Wamp2 { peer, .. } => peer,
-        Caller::Program(waiting) => {
+        Caller::Program { answers, .. } => {
             let answered = match answer {
                 Answer2::Result(payload) | Answer2::Progress(payload) => Ok(payload.to_buf()),
                 Answer2::Error(uri, payload) => Err((uri.to_owned(), payload.to_buf())),
             };
             // Who has given up waiting needs no answer.
-            return drop(waiting.send(answered));
+            return drop(answers.send(answered));
         }
     };
     let push = peer.push(frame, message, OnOverflow::Disconnect);

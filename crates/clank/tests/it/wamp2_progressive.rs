@@ -1,7 +1,9 @@
 //! Calls whose arguments come in parts.
 
-use clank::Limits;
+use std::sync::Arc;
+
 use clank::limits::Size;
+use clank::{Call, Limits, Parts, Procedures, RpcError, Service};
 use clank_wire::wamp2::Codec;
 use serde_json::{Value, json};
 
@@ -233,4 +235,149 @@ fn a_callee_that_reads_too_slowly_loses_the_call_and_not_its_connection() {
     }
     assert_eq!(last, json!([50, request, {}, [["alive"]]]));
     [caller, callee].into_iter().for_each(Peer2::leave);
+}
+
+/// Sums what it is sent, and says how far it has come.
+struct Sums;
+
+impl Sums {
+    async fn sum(self: Arc<Self>, _: Call, mut parts: Parts) -> Result<i64, RpcError> {
+        let mut sum = 0;
+        while let Some(terms) = parts.next::<Vec<i64>>().await {
+            sum += terms?.iter().sum::<i64>();
+            parts.send(&sum)?;
+        }
+        Ok(sum)
+    }
+
+    /// Answers at once, whatever follows, and goes on talking.
+    async fn hasty(self: Arc<Self>, _: Call, mut parts: Parts) -> Result<Vec<Value>, RpcError> {
+        let first = parts.next().await.unwrap();
+        tokio::spawn(async move {
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+                parts.send("late").unwrap();
+            }
+        });
+        first
+    }
+
+    async fn never(self: Arc<Self>, _: Call, parts: Parts) -> Result<(), RpcError> {
+        let _parts = parts;
+        std::future::pending().await
+    }
+}
+
+impl Service for Sums {
+    fn procedures(procedures: &mut Procedures<Self>) {
+        procedures.add_in_parts("sum", Self::sum);
+        procedures.add_in_parts("hasty", Self::hasty).add_in_parts("never", Self::never);
+    }
+}
+
+#[test]
+fn the_program_takes_parts_and_sends_some() {
+    let test = serve(|builder| builder.rpc("sums", Sums));
+    for codec in Codec::ALL {
+        let mut peer = test.client2(codec);
+        let request = peer.request();
+        for (number, sum) in [(1, 1), (2, 3), (3, 6)] {
+            let options = json!({"progress": true, "receive_progress": true});
+            peer.send(&json!([48, request, options, "sums/sum", [number]]));
+            assert_eq!(peer.next(), json!([50, request, {"progress": true}, [sum]]));
+        }
+        peer.send(&json!([48, request, {}, "sums/sum", [4]]));
+        assert_eq!(peer.next(), json!([50, request, {"progress": true}, [10]]));
+        assert_eq!(peer.next(), json!([50, request, {}, [10]]));
+        // Who asks for no parts gets the whole, and a whole call is one part.
+        let request = peer.request();
+        (0..10).for_each(|number| {
+            let options = if number < 9 { json!({"progress": true}) } else { json!({}) };
+            peer.send(&json!([48, request, options, "sums/sum", [number]]));
+        });
+        assert_eq!(peer.next(), json!([50, request, {}, [45]]));
+        let request = peer.call("sums/sum", &json!({}), &json!([1, 2]));
+        assert_eq!(peer.next(), json!([50, request, {}, [3]]));
+        // A part that does not fit.
+        let request = peer.request();
+        peer.send(&json!([48, request, {"progress": true}, "sums/sum", [1]]));
+        peer.send(&json!([48, request, {"progress": true}, "sums/sum", ["one"]]));
+        assert_eq!(peer.error(), (48, request, "sums/sum".into()));
+        peer.send(&json!([48, request, {}, "sums/sum", [1]]));
+        peer.round_trip();
+        peer.leave();
+        test.until_empty();
+    }
+    let mut old = test.client();
+    assert_eq!(old.call("sums/sum", &json!([1, 2, 3]))[2], json!(6));
+    old.leave();
+}
+
+#[test]
+fn no_part_comes_behind_the_answer() {
+    let test = serve(|builder| builder.rpc("sums", Sums));
+    let mut peer = test.client2(JSON2);
+    for _ in 0..20 {
+        let request = peer.call("sums/hasty", &json!({"receive_progress": true}), &json!([1]));
+        let mut answer = peer.next();
+        while answer[2] == json!({"progress": true}) {
+            answer = peer.next();
+        }
+        assert_eq!(answer, json!([50, request, {}, [[1]]]));
+        peer.round_trip();
+    }
+    let request = peer.request();
+    peer.send(&json!([48, request, {"progress": true, "receive_progress": true}, "sums/never", []]));
+    peer.send(&json!([49, request, {}]));
+    assert_eq!(peer.error(), (48, request, "wamp.error.canceled".into()));
+    peer.send(&json!([48, request, {"progress": true}, "sums/never", []]));
+    peer.round_trip();
+    // It takes none: they wait, as far as there is room for them.
+    let request = peer.request();
+    (0..30).for_each(|_| peer.send(&json!([48, request, {"progress": true}, "sums/never", []])));
+    assert_eq!(peer.error(), (48, request, "clank.error.limit_exceeded".into()));
+    peer.round_trip();
+    peer.leave();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_program_calls_in_parts() {
+    let test = serve(|builder| builder.rpc("sums", Sums));
+    let handle = test.handle();
+    // Its own.
+    let mut call = handle.call_in_parts("sums/sum", &[1]).await.unwrap();
+    assert_eq!(call.next::<i64>().await.unwrap().unwrap(), 1);
+    call.send(&[2, 3]).await.unwrap();
+    assert_eq!(call.next::<i64>().await.unwrap().unwrap(), 6);
+    call.finish(&[4]).await.unwrap();
+    assert_eq!(call.next::<i64>().await.unwrap().unwrap(), 10);
+    assert!(call.next::<i64>().await.is_none());
+    assert_eq!(call.result::<i64>().await.unwrap(), 10);
+    assert_eq!(handle.call::<_, i64>("sums/sum", &[5, 6]).await.unwrap(), 11);
+    let error = handle.call_in_parts("test/echo", &[1]).await.unwrap_err();
+    assert_eq!(error.description(), "test/echo takes no parts");
+    drop(handle.call_in_parts("sums/never", &[1]).await.unwrap());
+    // A client's.
+    let mut callee = test.client2(JSON2);
+    callee.register(PROC);
+    let mut call = handle.call_in_parts(PROC, &[1]).await.unwrap();
+    let (invocation, details, argument) = invoked(&mut callee);
+    assert_eq!((details, argument), (json!({"progress": true, "receive_progress": true}), json!(1)));
+    callee.send(&json!([70, invocation, {"progress": true}, ["so far"]]));
+    assert_eq!(call.next::<String>().await.unwrap().unwrap(), "so far");
+    call.finish(&[2]).await.unwrap();
+    let (second, details, argument) = invoked(&mut callee);
+    assert_eq!((second, details.get("progress"), argument), (invocation, None, json!(2)));
+    callee.send(&json!([70, invocation, {}, ["whole"]]));
+    assert_eq!(call.result::<String>().await.unwrap(), "whole");
+    // It is given up.
+    drop(handle.call_in_parts(PROC, &[1]).await.unwrap());
+    let (invocation, ..) = invoked(&mut callee);
+    assert_eq!(callee.next()[1], invocation, "it is interrupted");
+    callee.leave();
+    let mut unable = join(&test, &json!({}), &json!({}));
+    unable.register(PROC);
+    let error = handle.call_in_parts(PROC, &[1]).await.unwrap_err();
+    assert!(error.description().contains("does not take calls in parts"), "{error}");
+    unable.leave();
 }
