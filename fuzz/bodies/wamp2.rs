@@ -30,7 +30,8 @@ fn value_survives_every_serializer(serializer: Serializer, data: &[u8]) {
     for other in Serializer::ALL {
         let mut written = Vec::new();
         span.write(other, &mut written);
-        let read = Span::parse(other, &written).unwrap_or_else(|error| panic!("{other:?}: {error}: {written:?}"));
+        let read =
+            Span::parse(other, &written).unwrap_or_else(|error| panic!("{other:?}: {error}: {written:?}"));
         assert_eq!(read.count(), span.count(), "{other:?}: {written:?}");
         let mut again = Vec::new();
         read.write(other, &mut again);

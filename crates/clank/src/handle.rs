@@ -4,14 +4,12 @@ use std::sync::Arc;
 
 use clank_core::topic::Uri;
 use clank_core::wamp1::SessionId;
-use clank_wire::serializer::Serializer;
-use clank_wire::wamp2::reason;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::connection::Connection;
 use crate::error::{Error, Result};
-use crate::rpc::{Answer, Call, RpcError};
+use crate::rpc::{Call, RpcError, answer_of};
 use crate::runtime::{Engine, call_client, contain};
 use crate::server::Control;
 use crate::topic::Topic;
@@ -75,7 +73,7 @@ impl Handle {
         let Some((procedure, _)) = self.engine.application.procedure(uri) else {
             return self.call_client(uri, &params).await;
         };
-        let call = Call { caller: None, uri: uri.into(), params: params.into() };
+        let call = Call { caller: None, uri: uri.into(), params: params.into(), parts: None };
         // It may block its thread, as application code may, and the caller's may have other duties.
         let called = self.engine.threads.spawn(contain(move || procedure.call(call)));
         let mut called = EndWhenDropped(called);
@@ -86,15 +84,7 @@ impl Handle {
     }
 
     async fn call_client<R: DeserializeOwned>(&self, uri: &str, params: &[u8]) -> Result<R, RpcError> {
-        match call_client(&self.engine, uri, params).await {
-            Ok(result) => result.as_payload().deserialize().map_err(|error| RpcError::new(error.to_string())),
-            Err((error, _)) if error == reason::NO_SUCH_PROCEDURE => Err(RpcError::not_found()),
-            Err((error, payload)) => {
-                let (description, details) = payload.as_payload().split_description();
-                let details = (!details.is_empty()).then(|| Answer(details.transcode(Serializer::Json)));
-                Err(RpcError::verbatim(error, description.unwrap_or_default(), details))
-            }
-        }
+        answer_of(call_client(&self.engine, uri, params).await)
     }
 
     /// All open connections.

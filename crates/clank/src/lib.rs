@@ -22,6 +22,7 @@ mod hooks;
 mod listener;
 mod listening;
 mod mount;
+mod parts;
 mod periodic;
 mod raw;
 mod rpc;
@@ -51,6 +52,7 @@ pub use event::{
 pub use handle::{Handle, Tables};
 pub use listener::{ClientEventListener, ListenerOptions};
 pub use mount::Mounted;
+pub use parts::{Calling, Parts};
 pub use raw::{Message, MessageHandler};
 pub use rpc::{Answer, Call, CallHandler, Procedures, RpcError, Service};
 pub use runtime::Body;

@@ -8,12 +8,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use clank_wire::json::Raw;
 use clank_wire::payload::{Payload, PayloadBuf};
+use clank_wire::serializer::Serializer;
+use clank_wire::wamp2::reason;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use tokio::sync::mpsc;
 
 use crate::connection::Connection;
 use crate::hooks::BoxFuture;
+use crate::parts::{Parts, Slot};
+use crate::runtime::{Output, Part};
 
 /// A service: the procedures whose URI begins with one name, `sample` in `sample/add_func`.
 ///
@@ -46,6 +51,7 @@ pub struct Procedures<S>(HashMap<&'static str, Procedure<S>>);
 struct Procedure<S> {
     call: Box<dyn Fn(Arc<S>, Call) -> BoxFuture<Reply> + Send + Sync>,
     inline: bool,
+    takes_parts: bool,
 }
 
 /// What a procedure answers: the result as JSON, or an error.
@@ -85,6 +91,51 @@ impl<S: Service> Procedures<S> {
         self.insert(name, procedure, true)
     }
 
+    /// Adds a procedure whose parameters may come in [`Parts`], and whose result too (specification:
+    /// "Progressive Call Invocations" and "Progressive Call Results"). A call that comes as a whole is
+    /// one part. Clients of WAMP v1, and those that don't ask for parts of the result, get the whole.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use clank::{Call, Parts, Procedures, RpcError, Service};
+    ///
+    /// struct Sums;
+    ///
+    /// impl Sums {
+    ///     async fn sum(self: Arc<Self>, _: Call, mut parts: Parts) -> Result<i64, RpcError> {
+    ///         let mut sum = 0;
+    ///         while let Some(terms) = parts.next::<Vec<i64>>().await {
+    ///             sum += terms?.iter().sum::<i64>();
+    ///             parts.send(&sum)?;
+    ///         }
+    ///         Ok(sum)
+    ///     }
+    /// }
+    ///
+    /// impl Service for Sums {
+    ///     fn procedures(procedures: &mut Procedures<Self>) {
+    ///         procedures.add_in_parts("sum", Self::sum);
+    ///     }
+    /// }
+    /// ```
+    pub fn add_in_parts<R, F, Fut>(&mut self, name: &'static str, procedure: F) -> &mut Self
+    where
+        R: Serialize,
+        F: Fn(Arc<S>, Call, Parts) -> Fut + Send + Sync + Clone + 'static,
+        Fut: Future<Output = Result<R, RpcError>> + Send + 'static,
+    {
+        let call = move |service: Arc<S>, call: Call| -> BoxFuture<Reply> {
+            let parts = call.take_parts();
+            let called = procedure(service, call, parts);
+            Box::pin(async move {
+                PayloadBuf::from_serialize(&called.await?)
+                    .map_err(|error| RpcError::new(format!("result is no JSON: {error}")))
+            })
+        };
+        self.0.insert(name, Procedure { call: Box::new(call), inline: false, takes_parts: true });
+        self
+    }
+
     fn insert<P, R, F, Fut>(&mut self, name: &'static str, procedure: F, inline: bool) -> &mut Self
     where
         P: DeserializeOwned + Send + 'static,
@@ -101,7 +152,7 @@ impl<S: Service> Procedures<S> {
                     .map_err(|error| RpcError::new(format!("result is no JSON: {error}")))
             })
         };
-        self.0.insert(name, Procedure { call: Box::new(call), inline });
+        self.0.insert(name, Procedure { call: Box::new(call), inline, takes_parts: false });
         self
     }
 }
@@ -113,6 +164,8 @@ pub struct Call {
     pub(crate) uri: Box<str>,
     /// An array or an object of JSON.
     pub(crate) params: Bytes,
+    /// The parts in which it comes, if its procedure takes parts.
+    pub(crate) parts: Option<Slot>,
 }
 
 impl Call {
@@ -137,13 +190,41 @@ impl Call {
     /// # Errors
     /// When they don't fit the type; the error says where.
     pub fn params<P: DeserializeOwned>(&self) -> Result<P, RpcError> {
-        let fit = serde_json::from_slice(&self.params);
-        // No parameters at all fit what needs none: `()`, an `Option`.
-        let fit = fit.or_else(|error| match &self.params[..] {
-            b"[]" => serde_json::from_slice(b"null").map_err(|_| error),
-            _ => Err(error),
-        });
-        fit.map_err(|error| RpcError::new(format!("invalid parameters: {error}")).code(400))
+        read_params(&self.params)
+    }
+
+    /// Its parts; of one that comes as a whole, one.
+    fn take_parts(&self) -> Parts {
+        self.parts.as_ref().and_then(Slot::take).unwrap_or_else(|| {
+            let (input, received) = mpsc::channel(1);
+            // There is room for it.
+            _ = input.try_send(Part::new(self.params.clone()));
+            Parts::new(received, Output::Nobody)
+        })
+    }
+}
+
+/// Reads the parameters of a call, or a part of them.
+pub(crate) fn read_params<P: DeserializeOwned>(params: &[u8]) -> Result<P, RpcError> {
+    let fit = serde_json::from_slice(params);
+    // No parameters at all fit what needs none: `()`, an `Option`.
+    let fit = fit.or_else(|error| match params {
+        b"[]" => serde_json::from_slice(b"null").map_err(|_| error),
+        _ => Err(error),
+    });
+    fit.map_err(|error| RpcError::new(format!("invalid parameters: {error}")).code(400))
+}
+
+/// What a client has answered the program.
+pub(crate) fn answer_of<R: DeserializeOwned>(answered: Answered) -> Result<R, RpcError> {
+    match answered {
+        Ok(result) => result.as_payload().deserialize().map_err(|error| RpcError::new(error.to_string())),
+        Err((error, _)) if error == reason::NO_SUCH_PROCEDURE => Err(RpcError::not_found()),
+        Err((error, payload)) => {
+            let (description, details) = payload.as_payload().split_description();
+            let details = (!details.is_empty()).then(|| Answer(details.transcode(Serializer::Json)));
+            Err(RpcError::verbatim(error, description.unwrap_or_default(), details))
+        }
     }
 }
 
@@ -317,6 +398,14 @@ pub(crate) enum Found {
 }
 
 impl Found {
+    /// Whether its calls may come in parts.
+    pub(crate) fn takes_parts(&self) -> bool {
+        match self {
+            Self::Method(service, method) => service.takes_parts(method),
+            Self::Other(_) => false,
+        }
+    }
+
     pub(crate) fn call(self, call: Call) -> BoxFuture<Reply> {
         match self {
             Self::Method(service, method) => service.call(&method, call),
@@ -329,6 +418,11 @@ impl Found {
 pub(crate) trait ErasedService: Send + Sync {
     /// Whether `method` runs inline; `None` if there is no such method.
     fn inline(&self, method: &str) -> Option<bool>;
+    /// Whether calls of `method` may come in parts.
+    fn takes_parts(&self, method: &str) -> bool {
+        _ = method;
+        false
+    }
     /// Calls `method`, which must exist.
     fn call(self: Arc<Self>, method: &str, call: Call) -> BoxFuture<Reply>;
 }
@@ -349,6 +443,10 @@ impl<S: Service> Erased<S> {
 impl<S: Service> ErasedService for Erased<S> {
     fn inline(&self, method: &str) -> Option<bool> {
         self.procedures.0.get(method).map(|procedure| procedure.inline)
+    }
+
+    fn takes_parts(&self, method: &str) -> bool {
+        self.procedures.0.get(method).is_some_and(|procedure| procedure.takes_parts)
     }
 
     fn call(self: Arc<Self>, method: &str, call: Call) -> BoxFuture<Reply> {
@@ -390,7 +488,12 @@ mod tests {
     use super::*;
 
     fn call(params: &str) -> Call {
-        Call { caller: None, uri: "sample/add".into(), params: Bytes::copy_from_slice(params.as_bytes()) }
+        Call {
+            caller: None,
+            uri: "sample/add".into(),
+            params: Bytes::copy_from_slice(params.as_bytes()),
+            parts: None,
+        }
     }
 
     /// What `P` makes of the parameters: its value, or the error's code and description.

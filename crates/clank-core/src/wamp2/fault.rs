@@ -32,6 +32,9 @@ pub enum Fault {
     /// The client answers an invocation that it was never sent.
     #[error("there was no invocation {0}")]
     NoInvocation(Id),
+    /// The client calls in parts, and has not said in HELLO that it might.
+    #[error("call {0} is to come in parts, which HELLO did not announce")]
+    NoParts(Id),
     /// The client calls under a request id whose call is still in flight.
     #[error("call {0} is still in flight")]
     CallInFlight(Id),

@@ -11,7 +11,7 @@ use clank_core::wamp2::{Call as CallRequest2, Fault};
 use clank_wire::payload::{Payload, PayloadBuf};
 use clank_wire::serializer::{Kind, Serializer};
 use clank_wire::wamp1::{CallError, CallResult};
-use clank_wire::wamp2::{Id, MessageType, Passthru, reason};
+use clank_wire::wamp2::{CallOptions, Id, MessageType, reason};
 use clank_wire::ws::OpCode;
 
 use super::conn::Conn;
@@ -20,9 +20,10 @@ use super::dealer::{Caller, Unreachable};
 use super::engine::Engine;
 use super::job::{Done, Failed, Outcome, Started, Ticket, Who, contain};
 use super::meta::Procedure;
+use super::parts::End;
 use super::peer::Peer;
 use super::program::payload_of;
-use super::reply::{Answer2, invoke};
+use super::reply::{Answer2, Words, invoke};
 use super::turn::frame_for;
 use super::wamp2::errors;
 use crate::rpc::{Call, Found, Reply, RpcError};
@@ -33,7 +34,8 @@ impl Conn {
         let mut params = Vec::new();
         request.params.write(&mut params);
         let uri = request.procedure.uri().as_str();
-        let call = Call { caller: Some(self.connection()), uri: uri.into(), params: params.into() };
+        let call =
+            Call { caller: Some(self.connection()), uri: uri.into(), params: params.into(), parts: None };
         if !self.may(Action::Call, request.procedure.uri(), cx) {
             let error = RpcError::verbatim(reason::NOT_AUTHORIZED, "not allowed to call it", None);
             return self.answer_call(request, call, error, cx);
@@ -48,13 +50,8 @@ impl Conn {
         if found.is_none() && self.peer.realm.dealer.has(uri) {
             let (peer, id) = (Arc::clone(&self.peer), request.id.as_ref().into());
             let caller = Caller::Wamp1 { peer, id };
-            return match self.hand_over(
-                uri,
-                request.arguments.into(),
-                caller,
-                (false, &Passthru::default()),
-                cx,
-            ) {
+            let options = CallOptions::default();
+            return match self.hand_over(uri, request.arguments.into(), caller, &options, cx) {
                 Ok(()) => {}
                 Err(Unreachable::NoSuchProcedure) => {
                     self.answer_call(request, call, RpcError::not_found(), cx);
@@ -76,7 +73,7 @@ impl Conn {
             return self.answer_call(request, call, error, cx);
         }
         let answer = Answer { to: To::Wamp1(request.id.as_ref().into()), peer: Arc::clone(&self.peer), call };
-        self.run(found, answer, None, cx);
+        self.run(found, answer, (None, None), cx);
     }
 
     fn answer_call(&mut self, request: &CallRequest1<'_>, call: Call, error: RpcError, cx: &mut Cx) {
@@ -86,7 +83,11 @@ impl Conn {
 
     /// A client of WAMP v2 calls.
     pub(super) fn on_call(&mut self, call: CallRequest2<'_>, cx: &mut Cx) {
+        let Some(call) = self.go_on_with_call(call, cx) else { return };
         let CallRequest2 { request, procedure, options, payload } = call;
+        if options.progress && !self.peer.features.progressive_calls {
+            return self.on_fault(&Fault::NoParts(request), cx);
+        }
         if self.calls.has(request) {
             return self.on_fault(&Fault::CallInFlight(request), cx);
         }
@@ -94,28 +95,40 @@ impl Conn {
             has.timeouts.retain(|(_, known)| *known != request);
         }
         let uri = procedure.as_str();
-        if let Some(procedure) = Procedure::find(uri) {
+        let own = Procedure::find(uri);
+        let found = if own.is_some() { None } else { cx.engine.application.procedure(uri) };
+        let takes_parts = found.as_ref().is_some_and(|(found, _)| found.takes_parts());
+        if options.progress && (own.is_some() || found.is_some()) && !takes_parts {
+            let why = format!("{uri} does not take calls in parts");
+            return self.send_error(MessageType::Call, request, reason::FEATURE_NOT_SUPPORTED, &why, cx);
+        }
+        if let Some(procedure) = own {
             let caller = Caller::Wamp2 { peer: Arc::clone(&self.peer), request, progress: false };
             self.call_meta((procedure, uri), caller, payload, cx);
-        } else if let Some(found) = cx.engine.application.procedure(uri) {
+        } else if let Some(found) = found {
             if self.has_too_many_calls(cx) {
                 let why = "too many calls in flight";
                 return self.send_error(MessageType::Call, request, errors::LIMIT_EXCEEDED, why, cx);
             }
             let caller = Some(self.connection());
-            let call = Call { caller, uri: uri.into(), params: params(&payload).into() };
+            let params = Bytes::from(params(&payload));
+            let (parts, end) = match takes_parts {
+                true => self.open_parts((request, uri), params.clone(), &options, cx),
+                false => (None, None),
+            };
+            let call = Call { caller, uri: uri.into(), params, parts };
             let answer = Answer { to: To::Wamp2(request), peer: Arc::clone(&self.peer), call };
-            self.run(found, answer, Some(request), cx);
+            self.run(found, answer, (Some(request), end), cx);
         } else {
             let (peer, progress) = (Arc::clone(&self.peer), options.receive_progress);
             let caller = Caller::Wamp2 { peer, request, progress };
-            let passed = (options.disclose_me, &options.passthru);
-            if let Err(why) = self.hand_over(uri, payload, caller, passed, cx) {
+            if let Err(why) = self.hand_over(uri, payload, caller, &options, cx) {
                 let error = match why {
                     Unreachable::InFlight => return self.on_fault(&Fault::CallInFlight(request), cx),
                     Unreachable::NoSuchProcedure => reason::NO_SUCH_PROCEDURE,
                     Unreachable::TooMany => errors::LIMIT_EXCEEDED,
                     Unreachable::Busy => reason::UNAVAILABLE,
+                    Unreachable::NoParts => reason::FEATURE_NOT_SUPPORTED,
                 };
                 let message = format!("{uri}: {why}");
                 return self.send_error(MessageType::Call, request, error, &message, cx);
@@ -134,7 +147,7 @@ impl Conn {
         uri: &str,
         payload: Payload<'_>,
         caller: Caller,
-        (disclose_me, passthru): (bool, &Passthru<'_>),
+        options: &CallOptions<'_>,
         cx: &mut Cx,
     ) -> Result<(), Unreachable> {
         if uri.starts_with("wamp.") {
@@ -142,11 +155,27 @@ impl Conn {
             return Err(Unreachable::NoSuchProcedure);
         }
         let limit = cx.engine.limits().calls_in_flight.count().saturating_sub(self.calls.count());
-        let progress = matches!(caller, Caller::Wamp2 { progress: true, .. });
+        let request = caller.request();
         self.deals = true;
-        let invoked = self.peer.realm.dealer.call(uri, caller, limit).map_err(|(why, _)| why)?;
-        let caller = (disclose_me || invoked.discloses).then_some(&*self.peer);
-        invoke(&invoked, (uri, payload), caller, (progress, passthru), &mut cx.turn);
+        let dealer = &self.peer.realm.dealer;
+        let invoked = dealer.call(uri, caller, limit).map_err(|(why, _)| why)?;
+        if options.progress && !invoked.callee.features.progressive_invocations {
+            // It has been told nothing yet.
+            dealer.answer(&invoked.callee, invoked.request);
+            return Err(Unreachable::NoParts);
+        }
+        let discloses = options.disclose_me || invoked.discloses;
+        let words = Words {
+            procedure: uri,
+            caller: discloses.then_some(&*self.peer),
+            receive_progress: options.receive_progress,
+            progress: options.progress,
+            passthru: &options.passthru,
+        };
+        invoke(&invoked, &words, payload, &mut cx.turn);
+        if let Some(request) = request.filter(|_| options.progress) {
+            self.begin_stream(request, invoked, (uri, discloses, options), cx);
+        }
         Ok(())
     }
 
@@ -158,13 +187,22 @@ impl Conn {
     }
 
     /// Runs a procedure of the server's own.
-    fn run(&mut self, (procedure, inline): (Found, bool), answer: Answer, request: Option<Id>, cx: &mut Cx) {
-        let call = answer.call.clone();
+    fn run(
+        &mut self,
+        (procedure, inline): (Found, bool),
+        answer: Answer,
+        (request, end): (Option<Id>, Option<End>),
+        cx: &mut Cx,
+    ) {
+        let (call, at_end) = (answer.call.clone(), end.clone());
         let job = async move {
             let reply = contain(move || procedure.call(call)).await;
+            if let Some(end) = at_end {
+                end.set();
+            }
             answer.done(reply.map_err(Failed::Panicked))
         };
-        self.start_call(inline, job, request, cx);
+        self.start_call(inline, job, (request, end), cx);
     }
 
     /// Starts what comes to the answer of a call.
@@ -172,7 +210,7 @@ impl Conn {
         &mut self,
         inline: bool,
         job: impl Future<Output = Done> + Send + 'static,
-        request: Option<Id>,
+        (request, end): (Option<Id>, Option<End>),
         cx: &mut Cx,
     ) {
         let number = self.ticket();
@@ -184,7 +222,7 @@ impl Conn {
             Started::Finished(done) => self.answer(done, cx),
             Started::Running(abort) => {
                 cx.look_after_threads();
-                self.calls.insert(number, abort, request);
+                self.calls.insert(number, abort, request, end);
             }
         }
     }
@@ -285,7 +323,7 @@ impl Answer {
 
 /// The parameters of a procedure of the server's own: an only argument that is a list or a dictionary
 /// takes the place of the arguments, as in WAMP v1; keyword arguments alone do too.
-fn params(payload: &Payload<'_>) -> Vec<u8> {
+pub(super) fn params(payload: &Payload<'_>) -> Vec<u8> {
     let mut out = Vec::new();
     let mut arguments = payload.iter();
     match (arguments.next(), payload.count(), payload.keywords()) {

@@ -4,6 +4,8 @@ use clank_wire::wamp2::Id;
 use thin_vec::ThinVec;
 use tokio::task::AbortHandle;
 
+use super::parts::End;
+
 /// Calls in flight.
 #[derive(Default)]
 pub(crate) struct Calls(ThinVec<InFlight>);
@@ -13,6 +15,8 @@ struct InFlight {
     abort: AbortHandle,
     /// What a client of WAMP v2 knows it by. `None`: it can't be cancelled.
     request: Option<Id>,
+    /// Where it comes in parts: to be told that it has been answered.
+    end: Option<End>,
     /// Its client has its answer: it was cancelled.
     answered: bool,
 }
@@ -29,8 +33,8 @@ pub(crate) enum Over {
 }
 
 impl Calls {
-    pub(crate) fn insert(&mut self, ticket: u32, abort: AbortHandle, request: Option<Id>) {
-        self.0.push(InFlight { ticket, abort, request, answered: false });
+    pub(crate) fn insert(&mut self, ticket: u32, abort: AbortHandle, request: Option<Id>, end: Option<End>) {
+        self.0.push(InFlight { ticket, abort, request, end, answered: false });
     }
 
     /// The call with this ticket is over.
@@ -56,6 +60,9 @@ impl Calls {
     pub(crate) fn cancel(&mut self, request: Id) -> bool {
         let Some(call) = self.0.iter_mut().find(|call| call.request == Some(request)) else { return false };
         (call.request, call.answered) = (None, true);
+        if let Some(end) = &call.end {
+            end.set();
+        }
         call.abort.abort();
         true
     }

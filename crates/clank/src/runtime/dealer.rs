@@ -16,8 +16,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use clank_core::pattern::Trie;
+use clank_wire::payload::PayloadBuf;
 use clank_wire::wamp2::Id;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use registration::Registration;
 
@@ -92,7 +93,11 @@ pub(crate) enum Caller {
         progress: bool,
     },
     /// The program itself.
-    Program(oneshot::Sender<Answered>),
+    Program {
+        answers: oneshot::Sender<Answered>,
+        /// Where parts of the result go, if it takes any.
+        parts: Option<mpsc::Sender<PayloadBuf>>,
+    },
 }
 
 impl Caller {
@@ -100,14 +105,14 @@ impl Caller {
     pub(crate) fn request(&self) -> Option<Id> {
         match self {
             Self::Wamp2 { request, .. } => Some(*request),
-            Self::Wamp1 { .. } | Self::Program(_) => None,
+            Self::Wamp1 { .. } | Self::Program { .. } => None,
         }
     }
 
     fn is(&self, other: &Peer) -> bool {
         match self {
             Self::Wamp1 { peer, .. } | Self::Wamp2 { peer, .. } => peer.id() == other.id(),
-            Self::Program(_) => false,
+            Self::Program { .. } => false,
         }
     }
 }
@@ -132,6 +137,8 @@ pub(crate) enum Unreachable {
     TooMany,
     #[error("the callee has too many calls to answer")]
     Busy,
+    #[error("the callee does not take calls in parts")]
+    NoParts,
     /// The client uses the id of a request that is still in flight.
     #[error("the call is still in flight")]
     InFlight,
@@ -173,7 +180,7 @@ impl Dealer {
                 (Some(peer.id()), CallKey::Number(party.called))
             }
             Caller::Wamp2 { peer, request, .. } => (Some(peer.id()), CallKey::Request(*request)),
-            Caller::Program(_) => (None, CallKey::Number(0)),
+            Caller::Program { .. } => (None, CallKey::Number(0)),
         };
         if let Some(party) = party.map(|id| state.parties.entry(id).or_default()) {
             if party.calls.contains_key(&key) {
@@ -281,7 +288,7 @@ impl State {
     fn forget_call(&mut self, caller: &Caller, key: CallKey) {
         let peer = match caller {
             Caller::Wamp1 { peer, .. } | Caller::Wamp2 { peer, .. } => peer,
-            Caller::Program(_) => return,
+            Caller::Program { .. } => return,
         };
         if let Some(party) = self.parties.get_mut(&peer.id()) {
             party.calls.remove(&key);

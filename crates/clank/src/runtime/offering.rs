@@ -9,10 +9,13 @@ use clank_wire::wamp2::{
     Unregister, Unregistered, Yield, reason,
 };
 
+use tokio::sync::mpsc;
+
 use super::conn::Conn;
 use super::cx::Cx;
 use super::dealer::{CallKey, Caller, NotRegistered};
 use super::outbound::OnOverflow;
+use super::peer::Peer;
 use super::reply::{Answer2, frame, interrupt, reply};
 use super::turn::Turn;
 use super::wamp2::errors;
@@ -93,12 +96,20 @@ impl Conn {
     fn on_progress(&mut self, part: &Yield<'_>, cx: &mut Cx) {
         let dealer = &self.peer.realm.dealer;
         let wanted = dealer.peek(&self.peer, part.request, |caller| match caller {
-            Caller::Wamp2 { peer, request, progress: true } => Some((Arc::clone(peer), *request)),
+            Caller::Wamp2 { peer, request, progress: true } => {
+                Some(Wants::Client(Arc::clone(peer), *request))
+            }
+            Caller::Program { parts: Some(parts), .. } => Some(Wants::Program(parts.clone())),
             _ => None,
         });
         let Some(wanted) = wanted else { return self.on_answer_in_vain(part.request, cx) };
         // Who has not asked for parts gets the whole.
-        let Some((caller, request)) = wanted else { return };
+        let (caller, request) = match wanted {
+            Some(Wants::Client(caller, request)) => (caller, request),
+            // It has no room for this one, or wants no more: it gets the whole.
+            Some(Wants::Program(parts)) => return drop(parts.try_send(part.payload.to_buf())),
+            None => return,
+        };
         let (frame, message) = Answer2::Progress(part.payload).frame_with(&caller, request, &part.passthru);
         // One that floods its caller loses parts, and not the caller its connection.
         let push = dealer.peek(&self.peer, part.request, |_| caller.push(frame, message, OnOverflow::Drop));
@@ -151,6 +162,12 @@ impl Conn {
             interrupt(&callee, invocation, CancelMode::KillNoWait, reason::CANCELED, &mut cx.turn);
         }
     }
+}
+
+/// Who wants to have a part of a result.
+enum Wants {
+    Client(Arc<Peer>, Id),
+    Program(mpsc::Sender<PayloadBuf>),
 }
 
 /// Replies that the call comes to nothing.

@@ -56,14 +56,25 @@ pub(crate) struct Features {
     pub call_canceling: bool,
     /// As a callee it may answer bit by bit.
     pub progressive_results: bool,
+    /// As a callee it takes arguments bit by bit.
+    pub progressive_invocations: bool,
+    /// As a caller it may send them so.
+    pub progressive_calls: bool,
 }
+
+const INVOCATIONS: &str = "progressive_call_invocations";
 
 impl Features {
     /// Those that HELLO names.
     pub(crate) fn of(hello: &Hello<'_>) -> Self {
         let callee = |feature| hello.details.roles.feature("callee", feature);
+        // The section on progressive invocations spells it otherwise.
+        let call_canceling = callee("call_canceling") || callee("call_cancelling");
         Self {
-            call_canceling: callee("call_canceling"),
+            call_canceling,
+            // A call that could not be taken back is not to be sent in parts.
+            progressive_invocations: callee(INVOCATIONS) && call_canceling,
+            progressive_calls: hello.details.roles.feature("caller", INVOCATIONS),
             // The name that the specification had for it before.
             progressive_results: callee("progressive_call_results") || callee("progressive_calls"),
         }

@@ -11,7 +11,7 @@ use super::dealer::Caller;
 use super::engine::Engine;
 use super::meta::{Procedure, Refused};
 use super::peer::Peer;
-use super::reply::{interrupt, invoke};
+use super::reply::{Words, interrupt, invoke};
 use super::turn::Turn;
 use crate::rpc::Answered;
 
@@ -25,18 +25,22 @@ pub(crate) async fn call_client(engine: &Engine, uri: &str, params: &[u8]) -> An
         let answered = procedure.answer(engine, engine.realms.home(), None, payload);
         return answered.map_err(|Refused { uri, why }| refused(uri, &why));
     }
-    let (waiting, answered) = oneshot::channel();
+    let (answers, answered) = oneshot::channel();
+    let caller = Caller::Program { answers, parts: None };
     let mut turn = Turn::default();
-    let invoked = engine.realms.home().dealer.call(uri, Caller::Program(waiting), usize::MAX);
+    let invoked = engine.realms.home().dealer.call(uri, caller, usize::MAX);
     let invoked = invoked.map_err(|(why, _)| refused(reason::NO_SUCH_PROCEDURE, &why.to_string()))?;
-    invoke(&invoked, (uri, payload), None, (false, &Passthru::default()), &mut turn);
+    let none = Passthru::default();
+    let words =
+        Words { procedure: uri, caller: None, receive_progress: false, progress: false, passthru: &none };
+    invoke(&invoked, &words, payload, &mut turn);
     engine.hand_over(turn);
     let _waits = Waits { engine, callee: invoked.callee, invocation: invoked.request };
     answered.await.unwrap_or_else(|_| Err(refused(reason::CANCELED, "the server has ended")))
 }
 
 /// Parameters in JSON as arguments: an array is their list, an object is keyword arguments.
-pub(super) fn payload_of(params: &[u8]) -> Result<Payload<'_>, SyntaxError> {
+pub(crate) fn payload_of(params: &[u8]) -> Result<Payload<'_>, SyntaxError> {
     let value = Raw::parse(std::str::from_utf8(params).unwrap_or_default())?;
     Ok(match value.to_list() {
         Some(arguments) => arguments.into(),

@@ -1,7 +1,11 @@
 //! What few connections have, so that the others need not hold room for it.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
 use clank_wire::wamp2::Id;
 
+use super::streaming::Stream;
 use super::testament::Testaments;
 
 /// What few connections have.
@@ -13,6 +17,10 @@ pub(super) struct Rare(Option<Box<Has>>);
 pub(super) struct Has {
     /// When which of its calls has taken too long.
     pub timeouts: Vec<(u64, Id)>,
+    /// Calls of which it sends more.
+    pub streams: Vec<Stream>,
+    /// Bytes of such that wait for the program.
+    pub waiting: Arc<AtomicUsize>,
     /// What is published when it ends.
     pub testaments: Testaments,
 }
@@ -30,7 +38,7 @@ impl Rare {
 
     /// Gives back the room if there is nothing left.
     pub(super) fn trim(&mut self) {
-        self.0.take_if(|has| has.timeouts.is_empty() && has.testaments.is_empty());
+        self.0.take_if(|has| has.timeouts.is_empty() && has.streams.is_empty() && has.testaments.is_empty());
     }
 
     /// Bytes of what it holds for its client.

@@ -87,7 +87,7 @@ pub(super) fn frame_for_caller(
         Caller::Wamp1 { peer, id } => answer.frame1(peer, id),
         Caller::Wamp2 { peer, request, .. } => answer.frame_with(peer, *request, passthru),
         // It is sent nothing.
-        Caller::Program(_) => (Bytes::new(), 0),
+        Caller::Program { .. } => (Bytes::new(), 0),
     }
 }
 
@@ -96,27 +96,48 @@ pub(super) fn reply(caller: Caller, answer: Answer2<'_>, passthru: &Passthru<'_>
     let (frame, message) = frame_for_caller(&caller, answer, passthru);
     let peer = match caller {
         Caller::Wamp1 { peer, .. } | Caller::Wamp2 { peer, .. } => peer,
-        Caller::Program(waiting) => {
+        Caller::Program { answers, .. } => {
             let answered = match answer {
                 Answer2::Result(payload) | Answer2::Progress(payload) => Ok(payload.to_buf()),
                 Answer2::Error(uri, payload) => Err((uri.to_owned(), payload.to_buf())),
             };
             // Who has given up waiting needs no answer.
-            return drop(waiting.send(answered));
+            return drop(answers.send(answered));
         }
     };
     let push = peer.push(frame, message, OnOverflow::Disconnect);
     turn.note(&peer, push);
 }
 
+/// What a callee is told of a call beside its arguments.
+#[derive(Clone, Copy)]
+pub(super) struct Words<'a> {
+    pub procedure: &'a str,
+    /// Who calls, where that is disclosed.
+    pub caller: Option<&'a Peer>,
+    /// The caller takes results bit by bit.
+    pub receive_progress: bool,
+    /// More of the call follows.
+    pub progress: bool,
+    pub passthru: &'a Passthru<'a>,
+}
+
 /// Sends a callee what it is to answer.
-pub(super) fn invoke(
-    invoked: &Invoked,
-    (procedure, payload): (&str, Payload<'_>),
-    caller: Option<&Peer>,
-    (receive_progress, passthru): (bool, &Passthru<'_>),
-    turn: &mut Turn,
-) {
+pub(super) fn invoke(invoked: &Invoked, words: &Words<'_>, payload: Payload<'_>, turn: &mut Turn) {
+    let (callee, (frame, message)) = (&invoked.callee, invocation(invoked, words, payload));
+    if callee.form.takes(message) {
+        return turn.note(callee, callee.push(frame, message, OnOverflow::Disconnect));
+    }
+    if let Some(taken) = callee.realm.dealer.answer(callee, invoked.request) {
+        let payload = PayloadBuf::from_error(&too_long(callee, message), None);
+        let error = Answer2::Error(reason::PAYLOAD_SIZE_EXCEEDED, payload.as_payload());
+        reply(taken.caller, error, &Passthru::default(), turn);
+    }
+}
+
+/// What a callee is to answer, or a part of it.
+pub(super) fn invocation(invoked: &Invoked, words: &Words<'_>, payload: Payload<'_>) -> (Bytes, usize) {
+    let Words { procedure, caller, receive_progress, progress, passthru } = *words;
     let session = caller.and_then(|caller| caller.facts.session.as_deref());
     let callee = &invoked.callee;
     let details = InvocationDetails {
@@ -125,20 +146,13 @@ pub(super) fn invoke(
         caller_authrole: session.map(|session| (&*session.authrole).into()),
         procedure: invoked.to_pattern.then(|| procedure.into()),
         receive_progress: receive_progress && callee.features.progressive_results,
+        progress,
         passthru: passthru.clone(),
         ..InvocationDetails::default()
     };
     let (request, registration) = (invoked.request, invoked.registration);
     let invocation = wamp2::Invocation { request, registration, details, payload };
-    let (frame, message) = frame(callee, |serializer, out| invocation.encode(serializer, out));
-    if callee.form.takes(message) {
-        return turn.note(callee, callee.push(frame, message, OnOverflow::Disconnect));
-    }
-    if let Some(taken) = callee.realm.dealer.answer(callee, request) {
-        let payload = PayloadBuf::from_error(&too_long(callee, message), None);
-        let error = Answer2::Error(reason::PAYLOAD_SIZE_EXCEEDED, payload.as_payload());
-        reply(taken.caller, error, &Passthru::default(), turn);
-    }
+    frame(callee, |serializer, out| invocation.encode(serializer, out))
 }
 
 fn too_long(peer: &Peer, message: usize) -> String {
@@ -148,16 +162,33 @@ fn too_long(peer: &Peer, message: usize) -> String {
 
 /// Tells a callee that its answer is not waited for any longer, or shall come soon.
 pub(super) fn interrupt(callee: &Arc<Peer>, request: Id, mode: CancelMode, why: &str, turn: &mut Turn) {
-    if callee.features.call_canceling {
-        let interrupt = Interrupt { request, mode: Some(mode), reason: Some(why.into()) };
-        send(callee, turn, |serializer, out| interrupt.encode(serializer, out));
-    }
+    interrupt_or(callee, request, mode, why, OnOverflow::Disconnect, turn);
 }
 
-fn send(peer: &Arc<Peer>, turn: &mut Turn, write: impl FnOnce(Serializer, &mut Vec<u8>)) {
-    let (frame, message) = frame(peer, write);
-    let push = peer.push(frame, message, OnOverflow::Disconnect);
-    turn.note(peer, push);
+/// The same, where a callee that has no room for it need not hear of it.
+pub(super) fn interrupt_if_room(
+    callee: &Arc<Peer>,
+    request: Id,
+    mode: CancelMode,
+    why: &str,
+    turn: &mut Turn,
+) {
+    interrupt_or(callee, request, mode, why, OnOverflow::Drop, turn);
+}
+
+fn interrupt_or(
+    callee: &Arc<Peer>,
+    request: Id,
+    mode: CancelMode,
+    why: &str,
+    on_overflow: OnOverflow,
+    turn: &mut Turn,
+) {
+    if callee.features.call_canceling {
+        let interrupt = Interrupt { request, mode: Some(mode), reason: Some(why.into()) };
+        let (frame, message) = frame(callee, |serializer, out| interrupt.encode(serializer, out));
+        turn.note(callee, callee.push(frame, message, on_overflow));
+    }
 }
 
 /// A message as a client of WAMP v2 gets it.

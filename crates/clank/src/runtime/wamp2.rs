@@ -54,6 +54,7 @@ const ROLES: [(&str, &[&str]); 2] = [
             "call_canceling",
             "call_timeout",
             "pattern_based_registration",
+            "progressive_call_invocations",
             "progressive_call_results",
             "registration_meta_api",
             "session_meta_api",

@@ -32,4 +32,5 @@ mod wamp2_messages;
 mod wamp2_meta;
 mod wamp2_model;
 mod wamp2_patterns;
+mod wamp2_progressive;
 mod wamp2_testaments;

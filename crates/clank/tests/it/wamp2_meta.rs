@@ -109,6 +109,8 @@ fn clients_of_wamp_v1_hear_meta_events_and_call_meta_procedures() {
     assert_eq!(old.call("wamp.session.count", &json!([]))[2], json!(2));
     let refused = old.call("wamp.session.get", &json!([7]));
     assert_eq!((&refused[0], &refused[2]), (&json!(4), &json!("wamp.error.no_such_session")));
+    // What it says there itself goes to nobody.
+    old.publish("wamp.session.on_leave", &json!([7, "anna", "admin"]));
     peer.leave();
     let kwargs = json!({"cause": "client_closed", "code": 1000, "reason": "wamp.close.close_realm"});
     let event = json!({"args": [session, authid, "anonymous"], "kwargs": kwargs});

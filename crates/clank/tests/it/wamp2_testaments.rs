@@ -193,7 +193,9 @@ fn a_testament_is_no_way_around_a_handler() {
 
 #[test]
 fn testaments_are_published_when_the_server_stops() {
-    let test = serve(|builder| builder);
+    // One worker closes its connections one after the other.
+    let limits = Limits { drain: clank::limits::Period::of(200), ..Limits::DEFAULT };
+    let test = serve_limited(limits, |builder| builder.workers(1));
     let (mut watch, mut peer) = (test.client2(JSON2), test.client2(JSON2));
     watch.subscribe("com.example.end");
     peer.subscribe("com.example.end");

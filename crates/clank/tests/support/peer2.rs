@@ -71,8 +71,10 @@ impl Peer2 {
     }
 
     pub fn hello(&mut self, realm: &str) {
-        let callee = json!({"features": {"call_canceling": true, "progressive_call_results": true}});
-        let roles = json!({"subscriber": {}, "publisher": {}, "caller": {}, "callee": callee});
+        let callee = json!({"features": {"call_canceling": true, "progressive_call_results": true,
+            "progressive_call_invocations": true}});
+        let caller = json!({"features": {"progressive_call_invocations": true}});
+        let roles = json!({"subscriber": {}, "publisher": {}, "caller": caller, "callee": callee});
         self.send(&json!([1, realm, {"roles": roles}]));
     }
 
