@@ -75,7 +75,7 @@ impl Conn {
                 return due;
             }
             self.pinged = Some(cx.now);
-            self.push_control(self.peer.form.control(true, b""), cx);
+            self.push_control(self.peer.form.ping(), cx);
             return cx.now + timeout;
         };
         if pinged + timeout > cx.now {

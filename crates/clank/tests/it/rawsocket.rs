@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 use clank::limits::{Count, Period, Size};
+use clank::wamp2::{Auth, Method, Principal, Realm, Secret, Ticket};
 use clank::{Admission, Clank, Limits, Tables, Transport};
 use clank_wire::serializer::Serializer;
 use http::StatusCode;
@@ -462,6 +463,42 @@ fn what_is_longer_than_a_client_takes_is_not_sent_to_it() {
     assert_eq!(small.next()[4], refused);
     small.leave();
     large.leave();
+}
+
+#[test]
+fn what_must_be_answered_is_answered_in_short_or_ends() {
+    let authextra = json!({"photo": "x".repeat(3_000)}).as_object().unwrap().clone();
+    let joe = Principal {
+        ticket: Some(Ticket::plain(&Secret::from("s3cret"))),
+        authextra,
+        ..Principal::new("joe", "user")
+    };
+    let realm = Realm::new("com.example").auth(Auth::new([Method::Ticket]).principal(joe));
+    let limits = Limits { uri: Size::of(4_096), ..Limits::DEFAULT };
+    let test = serve_limited(limits, |builder| builder.realm(realm));
+    let hello =
+        json!([1, "com.example", {"roles": {"caller": {}}, "authid": "joe", "authmethods": ["ticket"]}]);
+    for (exponent, welcomed) in [(13, true), (11, false)] {
+        let mut peer = Peer2::raw(test.connect_raw(), Serializer::Json, exponent);
+        peer.send(&hello);
+        assert_eq!(peer.next(), json!([4, "ticket", {}]));
+        peer.send(&json!([5, "s3cret", {}]));
+        if welcomed {
+            peer.welcomed();
+            peer.leave();
+            assert_eq!(test.disconnected()["cause"], "client_closed");
+            continue;
+        }
+        assert_eq!(peer.aborted().0, "wamp.error.payload_size_exceeded");
+        let end = test.disconnected();
+        assert_eq!((&end["cause"], &end["messages_sent"]), (&json!("limit_exceeded"), &json!(1)));
+    }
+    let mut peer = Peer2::raw(test.connect_raw(), Serializer::Cbor, 11);
+    peer.hello("realm1");
+    peer.welcomed();
+    let request = peer.call(&format!("com.{}", "x".repeat(1_900)), &json!({}), &json!([]));
+    assert_eq!(peer.next(), json!([8, 48, request, {}, "wamp.error.no_such_procedure"]));
+    peer.leave();
 }
 
 /// A path of a test's own, at which nothing is.
