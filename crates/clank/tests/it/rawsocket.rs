@@ -391,6 +391,39 @@ fn listeners_decide_by_what_there_is() {
 }
 
 #[test]
+fn who_goes_or_waits_too_long_while_listeners_decide_is_told_of_once() {
+    let limits = Limits { handshake: Period::of(1_000), ..Limits::DEFAULT };
+    let test = serve_limited(limits, |builder| {
+        builder.on_connecting(|_| async { std::future::pending::<clank::Result<Admission>>().await })
+    });
+    let peer = shaken(&test, b"\x7f\xf1\0\0");
+    until("it is asked about", || test.handle().tables().connections == 1);
+    drop(peer);
+    assert_eq!(test.rejected()["cause"], "aborted");
+    let mut peer = shaken(&test, b"\x7f\xf1\0\0");
+    assert!(peer.is_ended());
+    assert_eq!(test.rejected()["cause"], "handshake_timeout");
+    test.until_empty();
+    assert_eq!(test.log.every("clank.client.rejected").len(), 2);
+}
+
+#[test]
+fn a_server_that_stops_says_so() {
+    let limits = Limits { drain: Period::of(10_000), ..Limits::DEFAULT };
+    let test = serve_limited(limits, |builder| builder);
+    // Two on each worker: the second of them is closed later than at once.
+    let kept: Vec<Peer> = (0..4).map(|_| test.client()).collect();
+    test.handle().shutdown();
+    test.log.wait_for("clank.server.stopping");
+    let mut peer = shaken(&test, b"\x7f\xf1\0\0");
+    assert_eq!(peer.take(4).unwrap(), *b"\x7f\xb1\0\0");
+    assert_eq!(only_abort(&mut peer), ("wamp.close.system_shutdown".into(), "the server is stopping".into()));
+    assert_eq!(test.rejected()["cause"], "server_shutdown");
+    test.handle().shutdown();
+    drop(kept);
+}
+
+#[test]
 fn limits_hold_as_for_all_others() {
     let limits = Limits { connections: Count::of(2), ..Limits::DEFAULT };
     let test = serve_limited(limits, |builder| builder);
