@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use clank::{Connection, Handle, Identity, Topic};
+use clank::{Connection, Handle, Identity, Topic, Transport};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -30,6 +30,7 @@ struct Shown<'a> {
     identity: Option<&'a Identity>,
     attributes: Option<&'a Map<String, Value>>,
     remote_address: Option<String>,
+    transport: Transport,
     protocol: Option<&'a str>,
     path: Option<&'a str>,
     headers: Value,
@@ -45,6 +46,7 @@ pub(super) fn show(connection: &Connection) -> Result<Box<RawValue>, Problem> {
         identity: connection.identity(),
         attributes: facts.attributes.as_deref(),
         remote_address: request.remote_address.map(|address| address.to_string()),
+        transport: request.transport,
         protocol: request.protocol.as_deref(),
         path: request.path.as_deref(),
         headers: serde_json::to_value(&request.headers).unwrap_or_default(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use clank::{Admission, ConnectRequest, Identity, NodeId, Timestamp};
+use clank::{Admission, ConnectRequest, Identity, NodeId, Timestamp, Transport};
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -35,6 +35,8 @@ struct Question<'a> {
     resource_id: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     remote_address: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transport: Option<Transport>,
     protocol: &'a str,
     path: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -110,6 +112,7 @@ impl Connecting {
             connection_id: client.connection_id().to_string(),
             resource_id: client.resource_id(),
             remote_address: client.remote_addr().map(|address| address.to_string()),
+            transport: Some(client.transport()).filter(|known| *known != Transport::default()),
             protocol: client.protocol(),
             path: client.path(),
             query: client.query(),

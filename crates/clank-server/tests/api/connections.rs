@@ -43,6 +43,7 @@ fn a_connection_is_shown_with_what_its_records_have() {
             "identity": {"id": "anna"},
             "attributes": null,
             "remote_address": client.stream.local_addr().unwrap().to_string(),
+            "transport": "websocket",
             "protocol": "wamp",
             "path": "/shop",
             "headers": {},

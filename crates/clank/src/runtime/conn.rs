@@ -27,7 +27,7 @@ use super::form::Form;
 use super::incoming::{Incoming, Pongs};
 use super::job::{Done, Failed, Ticket, Who};
 use super::lane::{Job, Lane, Running, Work};
-use super::outbound::OnOverflow;
+use super::outbound::{OnOverflow, Push};
 use super::peer::{Parts, Peer};
 use super::rare::Rare;
 use super::sending::Blocked;
@@ -178,10 +178,11 @@ impl Conn {
             Protocol::Wamp2(_) => Some(self.welcome()),
             Protocol::Raw => None,
         };
-        if let Some((welcome, message)) = welcome {
+        let is_welcomed = welcome.is_none_or(|(welcome, message)| {
             let push = self.peer.push(welcome, message, OnOverflow::Disconnect);
             cx.turn.note(&self.peer, push);
-        }
+            push != Push::TooLong
+        });
         cx.engine.register(&self.peer, &mut cx.turn);
         self.schedule(cx.now + cx.keepalive_interval(), cx);
         let told = Told::new(connected, Some(self.connection()));
@@ -190,6 +191,9 @@ impl Conn {
             self.lane.record(told);
         } else if cx.engine.is_heard(EventKind::Connected) {
             self.lane.tell(told);
+        }
+        if !is_welcomed {
+            self.cannot_welcome(cx);
         }
         if cx.engine.is_draining() {
             // It was let in before, and the order to close all has passed it by.

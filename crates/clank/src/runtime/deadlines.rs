@@ -74,7 +74,7 @@ impl Conn {
                 return due;
             }
             self.pinged = cx.now;
-            self.push_control(self.peer.form.control(true, b""), cx);
+            self.push_control(self.peer.form.ping(), cx);
             return cx.now + timeout;
         }
         let due = self.pinged + timeout;

@@ -2,7 +2,7 @@
 //! frames it.
 
 use bytes::Bytes;
-use clank_core::event;
+use clank_core::event::Transport;
 use clank_wire::rawsocket::{self, FrameType, Request as Agreed};
 use clank_wire::serializer::Serializer;
 use clank_wire::wamp2::Codec;
@@ -50,10 +50,10 @@ const fn opcode(codec: Codec) -> OpCode {
 
 impl Form {
     /// What the connection is carried by.
-    pub(crate) const fn transport(self) -> event::Transport {
+    pub(crate) const fn transport(self) -> Transport {
         match self {
-            Self::Wamp2(Framed::RawSocket(_)) => event::Transport::RawSocket,
-            Self::Wamp1 | Self::Wamp2(Framed::WebSocket(_)) => event::Transport::WebSocket,
+            Self::Wamp2(Framed::RawSocket(_)) => Transport::RawSocket,
+            Self::Wamp1 | Self::Wamp2(Framed::WebSocket(_)) => Transport::WebSocket,
         }
     }
 
@@ -70,16 +70,21 @@ impl Form {
         }
     }
 
-    /// A ping without content, or the pong to one that has this.
-    pub(super) fn control(self, is_ping: bool, payload: &[u8]) -> Bytes {
-        match (self.transport(), is_ping) {
-            (event::Transport::RawSocket, true) => rawsocket::frame(FrameType::Ping, payload),
-            (event::Transport::RawSocket, false) => rawsocket::frame(FrameType::Pong, payload),
-            (_, true) => Some(ws::frame(OpCode::Ping, payload)),
-            (_, false) => Some(ws::frame(OpCode::Pong, payload)),
+    /// A ping, without content.
+    pub(super) fn ping(self) -> Bytes {
+        match self.transport() {
+            Transport::RawSocket => rawsocket::frame(FrameType::Ping, b"").unwrap_or_default(),
+            Transport::WebSocket => ws::frame(OpCode::Ping, b""),
         }
-        // No ping is longer than a frame can be.
-        .unwrap_or_default()
+    }
+
+    /// The answer to a ping with this content.
+    pub(super) fn pong(self, payload: &[u8]) -> Bytes {
+        match self.transport() {
+            // No ping is longer than a frame can be.
+            Transport::RawSocket => rawsocket::frame(FrameType::Pong, payload).unwrap_or_default(),
+            Transport::WebSocket => ws::frame(OpCode::Pong, payload),
+        }
     }
 }
 

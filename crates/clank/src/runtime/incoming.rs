@@ -119,7 +119,7 @@ impl Pongs {
     pub(super) fn answer(&mut self, form: Form, payload: &[u8]) {
         self.count += 1;
         self.bytes.truncate(self.owed);
-        self.bytes.extend_from_slice(&form.control(false, payload));
+        self.bytes.extend_from_slice(&form.pong(payload));
         if self.count < PONGS || form.transport() == Transport::RawSocket {
             self.owed = self.bytes.len();
         }

@@ -279,7 +279,7 @@ impl Joining {
     fn on_event(&mut self, event: &Event<'_>, cx: &mut Cx) -> bool {
         match event {
             Event::Ping(payload) => {
-                let pong = Form::Wamp2(self.framed).control(false, payload);
+                let pong = Form::Wamp2(self.framed).pong(payload);
                 self.out.extend_from_slice(&pong);
             }
             Event::Pong(_) => {}

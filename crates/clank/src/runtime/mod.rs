@@ -1,15 +1,15 @@
 //! How connections are served: workers, their turns, and what they share.
 //!
 //! ```text
-//! acceptor -> worker -> http (hyper) -> respond -> conn -> session -> hub -> outbound of each receiver
-//!                                         |          |                          |
-//!                                  notify (asks)   lane -> job (application)   flush -> socket
+//! acceptor -> worker -> http (hyper) -> respond -> door -> conn -> session -> hub -> outbound of each receiver
+//!                  \--> rawsocket ------------------/  |     |                          |
+//!                                          notify (asks)   lane -> job (application)   flush -> socket
 //! ```
 //!
 //! - [`worker`]: a thread, its turns, and the connections that it owns; [`acceptor`], [`flush`],
 //!   [`slots`], [`mailbox`] and [`cx`] are its parts
-//! - [`http`], [`respond`]: a socket until it is a WebSocket; [`gate`] and [`admitted`]: how many
-//!   may come in; [`opening`]: how the journal hears of them
+//! - [`http`], [`respond`]: a socket until it is a WebSocket; [`rawsocket`]: one of RawSocket; [`door`]:
+//!   who comes in; [`gate`] and [`admitted`]: how many may; [`opening`]: how the journal hears of them
 //! - [`conn`], [`session`], [`sending`], [`deadlines`], [`closing`]: an open connection, what its
 //!   client asks for, what it is owed, what time does to it, and its end
 //! - [`lane`], [`job`], [`calls`], [`notify`], [`notices`], [`threads`]: application code, in order

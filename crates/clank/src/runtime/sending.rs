@@ -3,6 +3,8 @@
 
 use bytes::Bytes;
 use clank_core::cause::{Cause, ErrorKind};
+use clank_wire::payload::Payload;
+use clank_wire::wamp2::{Abort, RouterMessage, reason};
 
 use super::closing::Ending;
 use super::conn::Conn;
@@ -75,6 +77,20 @@ impl Conn {
             let message = format!("{dropped} events were dropped: the client reads too slowly");
             self.fail(ErrorKind::EventsDropped, &message, cx);
         }
+    }
+
+    /// WELCOME is longer than the client takes.
+    pub(super) fn cannot_welcome(&mut self, cx: &mut Cx) {
+        // The end tells of it.
+        self.peer.take_too_long();
+        let why = "WELCOME is longer than what the client takes";
+        let abort = Abort {
+            reason: reason::PAYLOAD_SIZE_EXCEEDED.into(),
+            message: Some(why.into()),
+            payload: Payload::EMPTY,
+        };
+        self.send2(&RouterMessage::Abort(abort), cx);
+        self.close(Ending::new(Cause::LimitExceeded, why), cx);
     }
 
     /// Tells of messages that were not sent because the client takes none of that length.

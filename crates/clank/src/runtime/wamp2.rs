@@ -64,6 +64,9 @@ const ROLES: [(&str, &[&str]); 2] = [
     ),
 ];
 
+/// More than an ERROR of the server's own has beside its message, in bytes.
+const ERROR_BYTES: usize = 256;
+
 /// What is to become of a publication beside its delivery.
 #[derive(Default)]
 pub(crate) struct Publishing {
@@ -300,8 +303,12 @@ impl Conn {
         cx: &mut Cx,
     ) {
         let payload = PayloadBuf::from_error(message, None);
-        let (passthru, payload) = (Passthru::default(), payload.as_payload());
-        let error = Error { request_type, request, passthru, uri: uri.into(), payload };
+        let mut payload = payload.as_payload();
+        if !self.peer.form.takes(payload.value_len() + ERROR_BYTES) {
+            // It names what the client itself has named, and is answered in any case.
+            payload = Payload::EMPTY;
+        }
+        let error = Error { request_type, request, passthru: Passthru::default(), uri: uri.into(), payload };
         self.send2(&RouterMessage::Error(error), cx);
     }
 

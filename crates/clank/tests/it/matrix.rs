@@ -20,8 +20,8 @@ fn payloads() -> Vec<Sent> {
         sent(json!([["a", "list"], "and", {"more": false}])),
         Sent { arguments: json!([]), keywords: Some(json!({"k": "v", "n": [1, 2]})) },
         Sent { arguments: json!([1, "two"]), keywords: Some(json!({"schlüssel": null})) },
-        sent(json!(["x".repeat(300_000)])),
-        sent(json!([(0..20_000).collect::<Vec<u32>>()])),
+        sent(json!(["x".repeat(150_000)])),
+        sent(json!([(0..5_000).collect::<Vec<u32>>()])),
     ]
 }
 

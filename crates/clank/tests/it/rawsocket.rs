@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 use clank::limits::{Count, Period, Size};
+use clank::wamp2::{Auth, Method, Principal, Realm, Secret, Ticket};
 use clank::{Admission, Clank, Limits, Tables, Transport};
 use clank_wire::serializer::Serializer;
 use http::StatusCode;
@@ -390,6 +391,39 @@ fn listeners_decide_by_what_there_is() {
 }
 
 #[test]
+fn who_goes_or_waits_too_long_while_listeners_decide_is_told_of_once() {
+    let limits = Limits { handshake: Period::of(1_000), ..Limits::DEFAULT };
+    let test = serve_limited(limits, |builder| {
+        builder.on_connecting(|_| async { std::future::pending::<clank::Result<Admission>>().await })
+    });
+    let peer = shaken(&test, b"\x7f\xf1\0\0");
+    until("it is asked about", || test.handle().tables().connections == 1);
+    drop(peer);
+    assert_eq!(test.rejected()["cause"], "aborted");
+    let mut peer = shaken(&test, b"\x7f\xf1\0\0");
+    assert!(peer.is_ended());
+    assert_eq!(test.rejected()["cause"], "handshake_timeout");
+    test.until_empty();
+    assert_eq!(test.log.every("clank.client.rejected").len(), 2);
+}
+
+#[test]
+fn a_server_that_stops_says_so() {
+    let limits = Limits { drain: Period::of(10_000), ..Limits::DEFAULT };
+    let test = serve_limited(limits, |builder| builder);
+    // Two on each worker: the second of them is closed later than at once.
+    let kept: Vec<Peer> = (0..4).map(|_| test.client()).collect();
+    test.handle().shutdown();
+    test.log.wait_for("clank.server.stopping");
+    let mut peer = shaken(&test, b"\x7f\xf1\0\0");
+    assert_eq!(peer.take(4).unwrap(), *b"\x7f\xb1\0\0");
+    assert_eq!(only_abort(&mut peer), ("wamp.close.system_shutdown".into(), "the server is stopping".into()));
+    assert_eq!(test.rejected()["cause"], "server_shutdown");
+    test.handle().shutdown();
+    drop(kept);
+}
+
+#[test]
 fn limits_hold_as_for_all_others() {
     let limits = Limits { connections: Count::of(2), ..Limits::DEFAULT };
     let test = serve_limited(limits, |builder| builder);
@@ -462,6 +496,42 @@ fn what_is_longer_than_a_client_takes_is_not_sent_to_it() {
     assert_eq!(small.next()[4], refused);
     small.leave();
     large.leave();
+}
+
+#[test]
+fn what_must_be_answered_is_answered_in_short_or_ends() {
+    let authextra = json!({"photo": "x".repeat(3_000)}).as_object().unwrap().clone();
+    let joe = Principal {
+        ticket: Some(Ticket::plain(&Secret::from("s3cret"))),
+        authextra,
+        ..Principal::new("joe", "user")
+    };
+    let realm = Realm::new("com.example").auth(Auth::new([Method::Ticket]).principal(joe));
+    let limits = Limits { uri: Size::of(4_096), ..Limits::DEFAULT };
+    let test = serve_limited(limits, |builder| builder.realm(realm));
+    let hello =
+        json!([1, "com.example", {"roles": {"caller": {}}, "authid": "joe", "authmethods": ["ticket"]}]);
+    for (exponent, welcomed) in [(13, true), (11, false)] {
+        let mut peer = Peer2::raw(test.connect_raw(), Serializer::Json, exponent);
+        peer.send(&hello);
+        assert_eq!(peer.next(), json!([4, "ticket", {}]));
+        peer.send(&json!([5, "s3cret", {}]));
+        if welcomed {
+            peer.welcomed();
+            peer.leave();
+            assert_eq!(test.disconnected()["cause"], "client_closed");
+            continue;
+        }
+        assert_eq!(peer.aborted().0, "wamp.error.payload_size_exceeded");
+        let end = test.disconnected();
+        assert_eq!((&end["cause"], &end["messages_sent"]), (&json!("limit_exceeded"), &json!(1)));
+    }
+    let mut peer = Peer2::raw(test.connect_raw(), Serializer::Cbor, 11);
+    peer.hello("realm1");
+    peer.welcomed();
+    let request = peer.call(&format!("com.{}", "x".repeat(1_900)), &json!({}), &json!([]));
+    assert_eq!(peer.next(), json!([8, 48, request, {}, "wamp.error.no_such_procedure"]));
+    peer.leave();
 }
 
 /// A path of a test's own, at which nothing is.

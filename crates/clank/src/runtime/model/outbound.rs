@@ -232,7 +232,7 @@ impl Rig {
                         pushed.overflows += 1;
                         rig.owner.send(Note::Overflowed);
                     }
-                    Push::Closed => {}
+                    Push::TooLong | Push::Closed => {}
                 }
             }
             if claimed {
