@@ -13,7 +13,7 @@ const SHORT_HEADER: usize = 6;
 /// The longest payload with the short header.
 const SHORT: usize = 125;
 /// Nothing that a server sends here is longer.
-const MAX_PAYLOAD: u64 = 1 << 20;
+const MAX_PAYLOAD: u64 = 128 * 1024;
 
 /// A frame of a server.
 #[derive(Debug, PartialEq, Eq)]

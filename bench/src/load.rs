@@ -186,7 +186,7 @@ impl<'a> Load<'a> {
             }
             self.turn(TURN, &mut |_, heard, _| {
                 settled += usize::from(heard == Said::Settled);
-                Ok(())
+                if settled > said { Err("an answer to nothing".into()) } else { Ok(()) }
             })?;
             if Instant::now() > end {
                 return Err(format!("{settled} of {count} clients were served after {SETTING_UP:?}").into());

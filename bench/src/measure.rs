@@ -1,5 +1,7 @@
 //! What is measured, and the figures of one round.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::process::Spent;
@@ -124,5 +126,36 @@ impl Figures {
     /// The share of a processor that the load took.
     pub(crate) fn load_utilisation(&self) -> f64 {
         self.load / self.seconds
+    }
+}
+
+/// What whoever waits for the end of a run is shown of a round.
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.latency, self.bytes) {
+            (Some([p50, p99, p999]), _) => write!(f, "{p50:.0} / {p99:.0} / {p999:.0} µs")?,
+            (None, Some(bytes)) => write!(f, "{bytes:.0} bytes")?,
+            (None, None) => write!(f, "{:.0} a second, {:.3} µs each", self.rate(), self.cost())?,
+        }
+        write!(f, "; server at {:.2}, load at {:.2}", self.utilisation(), self.load_utilisation())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_is_shown_by_what_it_is_about() {
+        let rate = || Figures { units: 500_000, seconds: 2.0, server: 1.9, load: 1.0, ..Figures::default() };
+        let latency = Figures { latency: Some([5000.0, 15_000.0, 2e4]), ..rate() };
+        let memory = Figures { bytes: Some(917.4), ..rate() };
+        for (figures, text) in [
+            (rate(), "250000 a second, 3.800 µs each; server at 0.95, load at 0.50"),
+            (latency, "5000 / 15000 / 20000 µs; server at 0.95, load at 0.50"),
+            (memory, "917 bytes; server at 0.95, load at 0.50"),
+        ] {
+            assert_eq!(figures.to_string(), text);
+        }
     }
 }

@@ -193,7 +193,8 @@ impl Peer {
             Server::Crossbar => package("crossbar", &program.with_file_name("python")),
             Server::Ratchet => {
                 let installed = program.with_file_name("composer").join("installed.json");
-                Ok(composer_version(&fs::read_to_string(installed)?).unwrap_or_default())
+                let installed = fs::read_to_string(installed).unwrap_or_default();
+                Ok(composer_version(&installed).unwrap_or_default())
             }
             Server::Nexus | Server::RawSend | Server::RawBatch => Ok(String::new()),
         }

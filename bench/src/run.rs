@@ -81,17 +81,7 @@ impl Run {
             scenario.run(&job, &mut found)
         });
         for (measure, figures) in found {
-            eprintln!(
-                "round {round}, {}, {}: {:.0} a second, {:.3} µs each, server {:.2}, load {:.2}{}{}",
-                peer.name,
-                measure.title(),
-                figures.rate(),
-                figures.cost(),
-                figures.utilisation(),
-                figures.load_utilisation(),
-                figures.latency.map(|[a, b, c]| format!(", {a:.0} / {b:.0} / {c:.0} µs")).unwrap_or_default(),
-                figures.bytes.map(|bytes| format!(", {bytes:.0} bytes")).unwrap_or_default(),
-            );
+            eprintln!("round {round}, {}, {}: {figures}", peer.name, measure.title());
             records.add(&Record::Found { name: peer.name.to_owned(), measure, round, figures })?;
         }
         if let Err(error) = outcome {

@@ -17,6 +17,8 @@ const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 const NORMAL: [u8; 2] = 1000u16.to_be_bytes();
 /// The longest head of a response.
 const MAX_HEAD: usize = 16 * 1024;
+/// Up to this length compressing needn't be worth it.
+const SMALL: usize = 1024;
 /// What is read at once.
 const BUFFER: usize = 256 * 1024;
 
@@ -173,6 +175,9 @@ impl Connection {
                 _ if frame.compressed => {
                     let mut message = inflated.inflate(frame.payload)?;
                     self.messages(&mut message, context, hear)?;
+                }
+                _ if context.target.deflate && frame.payload.len() > SMALL => {
+                    return Err("an event that is not compressed".into());
                 }
                 _ if context.target.protocol.is_stream() => {
                     self.stream(frame.payload, context, hear)?;

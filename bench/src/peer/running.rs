@@ -2,11 +2,10 @@
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::unix::process::CommandExt;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Peer, Places};
 use crate::Result;
@@ -37,7 +36,7 @@ impl Running {
         let log = places.scratch.join(format!("{}.log", peer.name));
         let output = File::create(&log)?;
         let mut command = peer.command(places, port, scenario)?;
-        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).process_group(0);
+        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         if pinned {
             pin(Place::Server)?;
         }
@@ -74,19 +73,16 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Children may be in groups of their own, and outlive their parent.
+        // Children may outlive their parent.
         let all: Vec<(u32, Option<u64>)> =
             self.processes().ids().into_iter().map(|id| (id, begun(id))).collect();
-        let Some(group) = pid(self.process.id()) else { return };
-        for signal in [Signal::TERM, Signal::KILL] {
-            // It is still a child that nobody has waited for, so that its id can't be another's.
-            if self.has_ended() || kill_process_group(group, signal).is_err() {
-                break;
-            }
-            let asked = Instant::now();
-            while !self.has_ended() && asked.elapsed() < STOPPING {
-                pause();
-            }
+        // While nobody has waited for it, its id can't be another's.
+        if !self.has_ended() {
+            _ = pid(self.process.id()).map(|id| kill_process(id, Signal::TERM));
+        }
+        let asked = Instant::now();
+        while !self.has_ended() && asked.elapsed() < STOPPING {
+            pause();
         }
         for (id, begun_then) in all {
             if begun_then.is_some() && begun(id) == begun_then {
@@ -104,4 +100,34 @@ fn pid(id: u32) -> Option<Pid> {
 #[expect(clippy::disallowed_methods, reason = "another process can't be waited for otherwise")]
 fn pause() {
     std::thread::sleep(PAUSE);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn nothing_that_was_started_outlives_it() {
+        let script = "sleep 600 & echo $!; wait";
+        let mut process = Command::new("sh").args(["-c", script]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        let mut output = std::io::BufReader::new(process.stdout.take().unwrap());
+        std::io::BufRead::read_line(&mut output, &mut line).unwrap();
+        let child: u32 = line.trim().parse().unwrap();
+        let running = Running { process, address: (Ipv4Addr::LOCALHOST, 1).into() };
+        let root = running.processes().root;
+        assert!(running.processes().ids().contains(&child));
+        drop(running);
+        for id in [root, child] {
+            let deadline = Instant::now() + STOPPING;
+            while std::fs::read_to_string(format!("/proc/{id}/cmdline"))
+                .is_ok_and(|line| line.contains("sleep"))
+            {
+                assert!(Instant::now() < deadline, "process {id} is still there");
+                pause();
+            }
+        }
+    }
 }

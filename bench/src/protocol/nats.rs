@@ -3,6 +3,9 @@
 use super::{Invocation, OFFERED, Said, topic_name};
 use crate::Result;
 
+/// Nothing that is published here is longer.
+const MAX_PAYLOAD: usize = 128 * 1024;
+
 /// Cuts a message off the front; `None` if it isn't complete.
 pub(super) fn take<'a>(input: &mut &'a [u8]) -> Result<Option<Said<'a>>> {
     let Some(end) = input.windows(2).position(|two| two == b"\r\n") else { return Ok(None) };
@@ -12,6 +15,9 @@ pub(super) fn take<'a>(input: &mut &'a [u8]) -> Result<Option<Said<'a>>> {
     let said = match line.split_whitespace().next().unwrap_or_default() {
         "MSG" => {
             let size: usize = line.rsplit(' ').next().unwrap_or_default().parse()?;
+            if size > MAX_PAYLOAD {
+                return Err(format!("a message of {size} bytes").into());
+            }
             let Some((payload, rest)) = rest.split_at_checked(size + 2) else { return Ok(None) };
             *input = rest;
             return message(line, payload.get(..size).unwrap_or_default()).map(Some);
@@ -43,8 +49,9 @@ fn message<'a>(line: &'a str, payload: &'a [u8]) -> Result<Said<'a>> {
     Ok(Said::Invocation(Invocation { request: 0, terms: [a.parse()?, b.parse()?], reply }))
 }
 
+/// By protocol 0 the server introduces itself once, and not again whenever something has changed.
 pub(super) fn hello(out: &mut Vec<u8>) {
-    out.extend_from_slice(b"CONNECT {\"verbose\":false,\"pedantic\":false,\"protocol\":1}\r\nPING\r\n");
+    out.extend_from_slice(b"CONNECT {\"verbose\":false,\"pedantic\":false,\"protocol\":0}\r\nPING\r\n");
 }
 
 pub(super) fn subscribe(topic: u32, out: &mut Vec<u8>) {
