@@ -43,7 +43,13 @@ impl<'a> Report<'a> {
         self.records.iter().all(|record| !matches!(record, Record::Run { pinned: false, .. }))
     }
 
+    /// A figure of all rounds: what a piece of work takes does not depend on what else the machine does.
     fn cell(&self, peer: &str, measure: Measure, value: impl Fn(&Figures) -> Option<f64>) -> Option<Cell> {
+        Cell::new(self.rounds(peer, measure).into_iter().filter_map(value).collect(), false, false)
+    }
+
+    /// Thousands a second, in the rounds in which that was the server's doing.
+    fn rate(&self, peer: &str, measure: Measure) -> Option<Cell> {
         let rounds = self.rounds(peer, measure);
         let closed = self.is_pinned() && measure.kind() == Kind::Rate;
         let (busy, others): (Vec<&Figures>, Vec<&Figures>) =
@@ -51,13 +57,8 @@ impl<'a> Report<'a> {
         let doubtful = busy.is_empty();
         let counted = if doubtful { others } else { busy };
         let load_bound = closed && counted.iter().any(|figures| figures.load_utilisation() > LOAD_BUSY);
-        let values = counted.into_iter().filter_map(value).collect();
+        let values = counted.into_iter().map(|figures| figures.rate() / 1e3).collect();
         Cell::new(values, doubtful, load_bound)
-    }
-
-    /// Deliveries, calls or connections a second.
-    fn rate(&self, peer: &str, measure: Measure) -> Option<Cell> {
-        self.cell(peer, measure, |figures| Some(figures.rate()))
     }
 
     /// The section of the documentation, in Markdown.
@@ -67,9 +68,8 @@ impl<'a> Report<'a> {
         if let Some(plot) = plot {
             _ = writeln!(out, "\n![Pieces of work a second, by server]({plot})");
         }
-        let rate = |figures: &Figures| Some(figures.rate() / 1e3);
         self.write_table(&mut out, "Thousands a second", Kind::Rate, |peer, measure| {
-            self.cell(peer, measure, rate).map(|cell| cell.to_string())
+            self.rate(peer, measure).map(|cell| cell.to_string())
         });
         let cost = |figures: &Figures| Some(figures.cost());
         self.write_table(
@@ -78,6 +78,12 @@ impl<'a> Report<'a> {
             Kind::Rate,
             |peer, measure| self.cell(peer, measure, cost).map(|cell| cell.to_string()),
         );
+        let title = "Share of its processor that the server had, and the load";
+        self.write_table(&mut out, title, Kind::Rate, |peer, measure| {
+            let server = self.cell(peer, measure, |figures| Some(figures.utilisation()))?;
+            let load = self.cell(peer, measure, |figures| Some(figures.load_utilisation()))?;
+            Some(format!("{:.2}, {:.2}", server.median(), load.median()))
+        });
         let title = "How long deliveries take, ms: median / 99 % / 99.9 %";
         self.write_table(&mut out, title, Kind::Latency, |peer, measure| {
             let quantiles = [0, 1, 2].map(|at| {

@@ -12,14 +12,14 @@ pub(super) struct Panel<'a> {
 
 pub(super) struct Bar<'a> {
     pub(super) label: &'a str,
-    /// Pieces of work a second.
+    /// Thousands a second.
     pub(super) value: f64,
     /// Whether it is Clank's.
     pub(super) own: bool,
 }
 
-const WIDTH: f64 = 760.0;
-const LABELS: f64 = 230.0;
+const WIDTH: f64 = 770.0;
+const LABELS: f64 = 240.0;
 /// Room for the longest bar; its number stands behind it.
 const LONGEST: f64 = 440.0;
 const ROW: f64 = 18.0;
@@ -49,7 +49,7 @@ pub(super) fn draw(panels: &[Panel<'_>]) -> String {
         for bar in &panel.bars {
             let (length, colour) =
                 (LONGEST * (bar.value / most).clamp(0.0, 1.0), if bar.own { OWN } else { OTHERS });
-            let (label, value) = (escape(bar.label), number(bar.value / 1e3));
+            let (label, value) = (escape(bar.label), number(bar.value));
             _ = writeln!(
                 out,
                 "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{label}</text>\
@@ -79,8 +79,8 @@ mod tests {
     #[test]
     fn the_longest_bar_has_the_highest_value() {
         let bars = vec![
-            Bar { label: "a & <b>", value: 2000.0, own: true },
-            Bar { label: "c", value: 500.0, own: false },
+            Bar { label: "a & <b>", value: 2.0, own: true },
+            Bar { label: "c", value: 0.5, own: false },
             Bar { label: "d", value: 0.0, own: false },
         ];
         let svg = draw(&[Panel { title: "work", bars }]);
@@ -91,7 +91,7 @@ mod tests {
             "width=\"0.0\"",
             ">2.00</text>",
             ">0.500</text>",
-            "viewBox=\"0 0 760 100\"",
+            "viewBox=\"0 0 770 100\"",
         ] {
             assert!(svg.contains(part), "{part} in {svg}");
         }
