@@ -79,6 +79,7 @@ struct Options {
     /// Scenarios, with commas [default: all].
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_enum)]
     scenarios: Vec<Scenario>,
+    /// Rounds, in each of which all servers take turns.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// How long each part of a round is measured.

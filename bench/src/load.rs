@@ -90,7 +90,8 @@ impl<'a> Load<'a> {
     fn connect(&mut self, number: usize) -> Result<Connection> {
         self.opened = self.opened.wrapping_add(1);
         let source = Ipv4Addr::new(127, 0, 1, 1 + (self.opened % SOURCES) as u8);
-        let socket = Socket::new(Domain::IPV4, Type::STREAM.nonblocking().cloexec(), None)?;
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
         socket.bind(&SocketAddr::from((source, 0)).into())?;
         match socket.connect(&self.target.address.into()) {

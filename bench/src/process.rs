@@ -3,7 +3,6 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use rustix::thread::{CpuSet, sched_setaffinity};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::Result;
@@ -97,7 +96,10 @@ pub(crate) enum Place {
 
 /// # Errors
 /// If there is only one processor, or the system refuses.
+#[cfg(target_os = "linux")]
 pub(crate) fn pin(place: Place) -> Result {
+    use rustix::thread::{CpuSet, sched_setaffinity};
+
     let count = std::thread::available_parallelism()?.get().max(processors());
     if count < 2 {
         return Err("server and load need a processor each; use --nopin".into());
@@ -105,6 +107,13 @@ pub(crate) fn pin(place: Place) -> Result {
     let mut set = CpuSet::new();
     set.set(if place == Place::Server { 0 } else { count - 1 });
     Ok(sched_setaffinity(None, &set)?)
+}
+
+/// # Errors
+/// Always: this system lets nobody choose.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn pin(_: Place) -> Result {
+    Err("processors can't be chosen on this system; use --nopin".into())
 }
 
 /// The number of processors, whatever this thread may use.

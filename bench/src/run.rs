@@ -9,6 +9,9 @@ use crate::process::{self, Place, pin};
 use crate::record::{Record, Records};
 use crate::scenario::{Job, Plan, Scenario};
 
+/// Descriptors for what is no client.
+const SPARE: usize = 200;
+
 pub(crate) struct Run {
     pub(crate) peers: Vec<Peer>,
     pub(crate) scenarios: Vec<Scenario>,
@@ -26,7 +29,13 @@ impl Run {
     /// If nothing can be measured, or records can't be written.
     pub(crate) fn drive(&self, records: &mut Records) -> Result {
         let descriptors = process::raise_descriptors()?;
-        let most = usize::try_from(descriptors)?.saturating_sub(200);
+        let needed = self.descriptors() as u64;
+        if descriptors < needed {
+            return Err(format!(
+                "{needed} descriptors are needed and {descriptors} allowed: see `ulimit -Hn`, --connections, --crowd"
+            )
+            .into());
+        }
         std::fs::create_dir_all(&self.places.scratch)?;
         if self.plan.pinned {
             pin(Place::Load)?;
@@ -53,21 +62,25 @@ impl Run {
         for round in 1..=self.rounds {
             for scenario in &self.scenarios {
                 for peer in present.iter().filter(|peer| peer.does(*scenario)) {
-                    self.measure(*peer, *scenario, round, most, records)?;
+                    self.measure(*peer, *scenario, round, records)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn measure(
-        &self,
-        peer: Peer,
-        scenario: Scenario,
-        round: u32,
-        most: usize,
-        records: &mut Records,
-    ) -> Result {
+    /// Descriptors that a process needs: one for each client, and some.
+    fn descriptors(&self) -> usize {
+        let clients = self.scenarios.iter().map(|scenario| match scenario {
+            Scenario::Idle => self.plan.connections,
+            Scenario::Fairness => self.plan.crowd,
+            Scenario::Connect => self.plan.staying,
+            _ => self.plan.subscribers,
+        });
+        clients.max().unwrap_or_default() + SPARE
+    }
+
+    fn measure(&self, peer: Peer, scenario: Scenario, round: u32, records: &mut Records) -> Result {
         let mut found = Vec::new();
         let outcome = Running::start(peer, &self.places, scenario, self.plan.pinned).and_then(|running| {
             let deflate = scenario == Scenario::Deflate;
@@ -75,7 +88,7 @@ impl Run {
             let job = Job {
                 target: Target { address: running.address, path, protocol, deflate },
                 server: running.processes(),
-                plan: self.plan.within(most.min(peer.most())),
+                plan: self.plan.within(peer.most()),
                 calls: peer.calls(),
             };
             scenario.run(&job, &mut found)
