@@ -13,6 +13,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("clank-journal", &["clank-core", "clank-wire"]),
     ("clank-engines", &["clank-core", "clank-wire"]),
     ("clank-server", &["clank", "clank-core", "clank-engines", "clank-journal", "clank-wire"]),
+    ("clank-bench", &["clank", "clank-wire"]),
     ("clank-testkit", &["clank", "clank-core", "clank-journal", "clank-wire"]),
     ("xtask", &[]),
 ];
