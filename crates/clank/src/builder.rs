@@ -101,7 +101,7 @@ impl Builder {
             paths: Paths::Only("/".into()),
             headers_kept: ["origin", "user-agent"].map(str::to_owned).into(),
             on_listener_timeout: OnListenerTimeout::Close,
-            workers: available_parallelism().map_or(1, usize::from),
+            workers: available_parallelism().map_or(1, usize::from).min(1024),
             addresses: Vec::new(),
             rawsocket: Vec::new(),
         };
@@ -379,9 +379,9 @@ impl Builder {
         self
     }
 
-    /// Threads that serve sockets, at least 1; as many as processors by default.
+    /// Threads that serve sockets, from 1 to 1,024; as many as processors by default.
     pub fn workers(mut self, workers: usize) -> Self {
-        self.settings.workers = workers.max(1);
+        self.settings.workers = workers.clamp(1, 1024);
         self
     }
 

@@ -32,10 +32,10 @@ pub(crate) struct Peer {
     pub form: Form,
     pub features: Features,
     open: AtomicBool,
+    /// The worker that owns it.
+    worker: u16,
     /// Messages that were not sent because they are longer than the client takes.
     too_long: AtomicU32,
-    /// The worker that owns it.
-    worker: u32,
     outbound: Outbound,
     /// Where its worker finds it.
     pub token: Token,
@@ -102,7 +102,7 @@ impl Peer {
             session_id,
             engine: Arc::clone(engine),
             // As many as there are processors.
-            worker: worker as u32,
+            worker: worker as u16,
             token,
             window,
             form,
@@ -123,7 +123,7 @@ impl Peer {
 
     /// The worker that owns it.
     pub(crate) fn worker(&self) -> usize {
-        self.worker as usize
+        usize::from(self.worker)
     }
 
     pub(crate) fn is_open(&self) -> bool {

@@ -5,7 +5,9 @@ use std::mem::MaybeUninit;
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsRawFd, RawFd};
 
+use clank_core::cause::Cause;
 use clank_core::event::Transport;
+use clank_wire::rawsocket::{Refusal, Reply};
 use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
@@ -26,6 +28,25 @@ pub(crate) struct Arrival {
     pub remote: Option<SocketAddr>,
     /// What is spoken where it arrived: `WebSocket` stands for HTTP, by which a WebSocket begins.
     pub transport: Transport,
+}
+
+impl Arrival {
+    /// Tells a client that there is no room for it.
+    pub(crate) fn refuse(&self, cause: Cause) {
+        let mut socket = &self.socket;
+        let status = match cause {
+            Cause::AddressLimit => "429 Too Many Requests",
+            _ => "503 Service Unavailable",
+        };
+        // A fresh socket has room for it; if not, the client sees the end of the connection.
+        _ = match self.transport {
+            Transport::RawSocket => socket.write(&Reply::Refused(Refusal::Connections).encode()),
+            Transport::WebSocket => {
+                let head = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+                socket.write(head.as_bytes())
+            }
+        };
+    }
 }
 
 impl Socket {

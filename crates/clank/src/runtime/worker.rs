@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use clank_core::cause::Cause;
 use clank_core::event::Transport;
-use clank_wire::rawsocket::{Refusal, Reply};
 use mio::{Events, Interest, Poll};
 
 use super::acceptor::Acceptor;
@@ -324,7 +323,7 @@ impl Worker {
         let engine = Arc::clone(&self.cx.engine);
         let address = arrival.remote.map(|remote| remote.ip());
         if let Err(cause) = engine.gate.enter(address, engine.limits()) {
-            refuse(&arrival, cause);
+            arrival.refuse(cause);
             let whose = (arrival.remote, arrival.transport);
             reject(&engine, whose, (cause, "there are too many unfinished handshakes"));
             return;
@@ -482,21 +481,4 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.cx.mailbox.close();
     }
-}
-
-/// Tells a client that there is no room for it.
-fn refuse(arrival: &Arrival, cause: Cause) {
-    use std::io::Write;
-
-    let mut socket = &arrival.socket;
-    if arrival.transport == Transport::RawSocket {
-        _ = socket.write(&Reply::Refused(Refusal::Connections).encode());
-        return;
-    }
-
-    let status =
-        if cause == Cause::AddressLimit { "429 Too Many Requests" } else { "503 Service Unavailable" };
-    let response = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
-    // A fresh socket has room for it; if not, the client sees the end of the connection.
-    _ = socket.write(response.as_bytes());
 }
