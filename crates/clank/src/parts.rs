@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::handle::Handle;
-use crate::rpc::{Answered, Call, Reply, RpcError, answer_of, read_params};
+use crate::rpc::{Answered, Call, Called, Reply, RpcError, answer_of, read_params};
 use crate::runtime::{Output, Part, PartsCall, WAITING, contain, payload_of};
 
 /// The arguments of a call, part by part, and the way back for parts of its result: for a procedure
@@ -127,7 +127,12 @@ impl Handle {
         let (sent, parts) = mpsc::channel(WAITING);
         let (replies, reply) = oneshot::channel();
         let own = Parts::new(received, Output::Program(sent));
-        let call = Call { caller: None, uri: uri.into(), params: Bytes::new(), parts: Some(Slot::new(own)) };
+        let call = Call::new(Called {
+            caller: None,
+            uri: uri.into(),
+            params: Bytes::new(),
+            parts: Some(Slot::new(own)),
+        });
         let task = self.engine.threads.spawn(async move {
             let replied = contain(move || procedure.call(call)).await;
             let panicked = |panic| Err(RpcError::new(format!("the procedure panicked: {panic}")));

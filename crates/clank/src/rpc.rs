@@ -159,7 +159,11 @@ impl<S: Service> Procedures<S> {
 
 /// A call, as the procedure sees it.
 #[derive(Clone, Debug)]
-pub struct Call {
+pub struct Call(Arc<Called>);
+
+/// What is known of a call; whoever answers it looks at it too.
+#[derive(Debug)]
+pub(crate) struct Called {
     pub(crate) caller: Option<Connection>,
     pub(crate) uri: Box<str>,
     /// An array or an object of JSON.
@@ -169,20 +173,24 @@ pub struct Call {
 }
 
 impl Call {
+    pub(crate) fn new(called: Called) -> Self {
+        Self(Arc::new(called))
+    }
+
     /// Who calls; `None` if it is the program itself.
     pub fn caller(&self) -> Option<&Connection> {
-        self.caller.as_ref()
+        self.0.caller.as_ref()
     }
 
     /// The URI that was called.
     pub fn uri(&self) -> &str {
-        &self.uri
+        &self.0.uri
     }
 
     /// The parameters as JSON: an array or an object, as the caller wrote it.
     pub fn params_json(&self) -> &str {
         // They were read as text.
-        std::str::from_utf8(&self.params).unwrap_or("[]")
+        std::str::from_utf8(self.params_bytes()).unwrap_or("[]")
     }
 
     /// Reads the parameters.
@@ -190,15 +198,19 @@ impl Call {
     /// # Errors
     /// When they don't fit the type; the error says where.
     pub fn params<P: DeserializeOwned>(&self) -> Result<P, RpcError> {
-        read_params(&self.params)
+        read_params(self.params_bytes())
+    }
+
+    pub(crate) fn params_bytes(&self) -> &Bytes {
+        &self.0.params
     }
 
     /// Its parts; of one that comes as a whole, one.
     fn take_parts(&self) -> Parts {
-        self.parts.as_ref().and_then(Slot::take).unwrap_or_else(|| {
+        self.0.parts.as_ref().and_then(Slot::take).unwrap_or_else(|| {
             let (input, received) = mpsc::channel(1);
             // There is room for it.
-            _ = input.try_send(Part::new(self.params.clone()));
+            _ = input.try_send(Part::new(self.0.params.clone()));
             Parts::new(received, Output::Nobody)
         })
     }
@@ -307,8 +319,8 @@ impl RpcError {
         }
         let mut details = Map::new();
         details.insert("code".into(), self.code.into());
-        details.insert("rpc".into(), call.uri.as_ref().into());
-        details.insert("params".into(), serde_json::from_slice(&call.params).unwrap_or_default());
+        details.insert("rpc".into(), call.uri().into());
+        details.insert("params".into(), serde_json::from_slice(call.params_bytes()).unwrap_or_default());
         details.extend(self.details.clone());
         let details = PayloadBuf::from_serialize(&details);
         Some(details.unwrap_or_else(|_| unreachable!("a map of values is JSON")))
@@ -488,12 +500,12 @@ mod tests {
     use super::*;
 
     fn call(params: &str) -> Call {
-        Call {
+        Call::new(Called {
             caller: None,
             uri: "sample/add".into(),
             params: Bytes::copy_from_slice(params.as_bytes()),
             parts: None,
-        }
+        })
     }
 
     /// What `P` makes of the parameters: its value, or the error's code and description.

@@ -12,7 +12,7 @@ use clank_wire::payload::{Payload, PayloadBuf};
 use clank_wire::serializer::{Kind, Serializer};
 use clank_wire::wamp1::{CallError, CallResult};
 use clank_wire::wamp2::{CallOptions, Id, MessageType, reason};
-use clank_wire::ws::OpCode;
+use clank_wire::ws::{self, OpCode};
 
 use super::conn::Conn;
 use super::cx::Cx;
@@ -24,18 +24,22 @@ use super::parts::End;
 use super::peer::Peer;
 use super::program::payload_of;
 use super::reply::{Answer2, Words, invoke};
-use super::turn::frame_for;
+use super::turn::compress;
 use super::wamp2::errors;
-use crate::rpc::{Call, Found, Reply, RpcError};
+use crate::rpc::{Call, Called, Found, Reply, RpcError};
 
 impl Conn {
     /// A client of WAMP v1 calls.
     pub(super) fn call(&mut self, request: &CallRequest1<'_>, cx: &mut Cx) {
-        let mut params = Vec::new();
+        let mut params = Vec::with_capacity(128);
         request.params.write(&mut params);
         let uri = request.procedure.uri().as_str();
-        let call =
-            Call { caller: Some(self.connection()), uri: uri.into(), params: params.into(), parts: None };
+        let call = Call::new(Called {
+            caller: Some(self.connection()),
+            uri: uri.into(),
+            params: params.into(),
+            parts: None,
+        });
         if !self.may(Action::Call, request.procedure.uri(), cx) {
             let error = RpcError::verbatim(reason::NOT_AUTHORIZED, "not allowed to call it", None);
             return self.answer_call(request, call, error, cx);
@@ -43,7 +47,7 @@ impl Conn {
         if let Some(procedure) = Procedure::find(uri) {
             let caller = Caller::Wamp1 { peer: Arc::clone(&self.peer), id: request.id.as_ref().into() };
             // They have been read before: they are JSON.
-            let params = payload_of(&call.params).unwrap_or(Payload::EMPTY);
+            let params = payload_of(call.params_bytes()).unwrap_or(Payload::EMPTY);
             return self.call_meta((procedure, uri), caller, params, cx);
         }
         let found = cx.engine.application.procedure(uri);
@@ -116,7 +120,7 @@ impl Conn {
                 true => self.open_parts((request, uri), params.clone(), &options, cx),
                 false => (None, None),
             };
-            let call = Call { caller, uri: uri.into(), params, parts };
+            let call = Call::new(Called { caller, uri: uri.into(), params, parts });
             let answer = Answer { to: To::Wamp2(request), peer: Arc::clone(&self.peer), call };
             self.run(found, answer, (Some(request), end), cx);
         } else {
@@ -294,18 +298,23 @@ impl Answer {
     }
 
     fn encode1(&self, id: &str, reply: &Reply) -> (Bytes, usize) {
-        let mut message = Vec::new();
-        match reply {
-            Ok(result) => CallResult { id: id.into(), result: result.as_payload() }.encode(&mut message),
+        let encode = |out: &mut Vec<u8>| match reply {
+            Ok(result) => CallResult { id: id.into(), result: result.as_payload() }.encode(out),
             Err(error) => {
                 let details = error.to_details(&self.call);
                 let uri = error.uri(&self.call).into();
                 let description = error.description().into();
                 let details = details.as_ref().map(PayloadBuf::as_payload);
-                CallError { id: id.into(), uri, description, details }.encode(&mut message);
+                CallError { id: id.into(), uri, description, details }.encode(out);
             }
+        };
+        let plain = ws::build_frame(OpCode::Text, id.len() + 64, encode);
+        let message = ws::payload(&plain);
+        let length = message.len();
+        match self.peer.window {
+            Some(window) => (compress(OpCode::Text, window, message), length),
+            None => (plain, length),
         }
-        (frame_for(self.peer.window, OpCode::Text, &message), message.len())
     }
 
     fn encode2(&self, request: Id, reply: &Reply) -> (Bytes, usize) {

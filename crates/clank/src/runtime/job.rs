@@ -5,6 +5,7 @@
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -158,20 +159,22 @@ pub(crate) async fn contain<T, F>(code: impl FnOnce() -> F) -> Result<T, String>
 where
     F: Future<Output = T>,
 {
-    let mut future = match catch_unwind(AssertUnwindSafe(code)) {
-        Ok(future) => Box::pin(future),
+    let future = match catch_unwind(AssertUnwindSafe(code)) {
+        Ok(future) => future,
         Err(panic) => return Err(panic_message(panic.as_ref())),
     };
+    let mut future = pin!(Some(future));
     let outcome = poll_fn(|cx| {
+        let Some(future) = future.as_mut().as_pin_mut() else { return Poll::Pending };
         // What a panic left half-done is the application's own; the future is not polled again.
-        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
             Ok(poll) => poll.map(Ok),
             Err(panic) => Poll::Ready(Err(panic_message(panic.as_ref()))),
         }
     })
     .await;
     // Dropping is application code too.
-    match catch_unwind(AssertUnwindSafe(|| drop(future))) {
+    match catch_unwind(AssertUnwindSafe(|| future.set(None))) {
         Ok(()) => outcome,
         Err(panic) => Err(panic_message(panic.as_ref())),
     }
