@@ -25,7 +25,7 @@
 //! | binary data | in JSON a string of `\0` and Base64 (the specification's "Binary conversion of JSON Strings"), and back |
 //! | lone surrogate in a JSON string | U+FFFD |
 //!
-//! Written in another serializer a value takes at most seven times its bytes.
+//! Written in another serializer a value takes at most eight times its bytes.
 
 mod cbor;
 mod input;

@@ -45,15 +45,26 @@ pub(crate) fn engine(limits: Limits) -> Arc<Engine> {
 
 /// A connection whose socket only its worker could write to.
 pub(crate) fn peer(engine: &Arc<Engine>, id: u64, window: Option<WindowBits>) -> Arc<Peer> {
-    made(engine, id, window, None)
+    made(engine, id, window, None, Form::Wamp1)
+}
+
+/// One that gets its messages in this form.
+pub(super) fn peer_in(engine: &Arc<Engine>, id: u64, form: Form) -> Arc<Peer> {
+    made(engine, id, None, None, form)
 }
 
 /// One of a user's connections, or of nobody's.
 pub(super) fn peer_of(engine: &Arc<Engine>, id: u64, user: Option<&str>) -> Arc<Peer> {
-    made(engine, id, None, user)
+    made(engine, id, None, user, Form::Wamp1)
 }
 
-fn made(engine: &Arc<Engine>, id: u64, window: Option<WindowBits>, user: Option<&str>) -> Arc<Peer> {
+fn made(
+    engine: &Arc<Engine>,
+    id: u64,
+    window: Option<WindowBits>,
+    user: Option<&str>,
+    form: Form,
+) -> Arc<Peer> {
     let names = engine.name().unwrap();
     let facts = ConnectionFacts {
         connection_id: names.connection_id,
@@ -71,7 +82,7 @@ fn made(engine: &Arc<Engine>, id: u64, window: Option<WindowBits>, user: Option<
         worker: 0,
         token,
         window,
-        form: Form::Wamp1,
+        form,
         realm,
         features: Features::default(),
         socket: None,

@@ -317,6 +317,9 @@ mod tests {
 
     use clank_core::limits::{Limits, Size, SlowConsumer};
     use clank_wire::payload::PayloadBuf;
+    use clank_wire::rawsocket::{MaxLength, Request as Agreed};
+    use clank_wire::serializer::Serializer;
+    use clank_wire::wamp2::Codec;
     use clank_wire::ws::deflate::Inflater;
 
     use super::*;
@@ -360,6 +363,32 @@ mod tests {
         let frames = fan_out(&[None, None, None]);
         assert_eq!(ws::payload(&frames[0].bytes), event().as_bytes());
         assert!(frames.iter().all(|frame| *frame == frames[0]), "the same bytes at the same place");
+    }
+
+    #[tokio::test]
+    async fn all_of_one_serializer_and_framing_share_one_frame() {
+        let engine = fixtures::engine(Limits::DEFAULT);
+        let raw = |serializer, bytes| {
+            Framed::RawSocket(Agreed { serializer, max_length: MaxLength::at_most(bytes) })
+        };
+        let (json, cbor) = (Serializer::Json, Serializer::Cbor);
+        let websocket = Framed::WebSocket(Codec { serializer: json, batched: false });
+        let forms = [raw(json, 1024), raw(json, 1 << 24), websocket, raw(cbor, 1024), raw(json, 512)];
+        let peers: Vec<_> =
+            (1..).zip(forms).map(|(id, form)| fixtures::peer_in(&engine, id, Form::Wamp2(form))).collect();
+        let payload = PayloadBuf::from_serialize(&"x".repeat(600)).unwrap();
+        let (topic, mut turn) = (topic(), Turn::default());
+        let mut encoded = Encoded::new(&topic, payload.as_payload(), Said::default(), OnOverflow::Disconnect);
+        let mut fanout = Fanout { event: &mut encoded, turn: &mut turn };
+        fanout.begin(1, false);
+        peers.iter().for_each(|peer| fanout.deliver(peer.facts.resource_id.value(), peer));
+        // It is told once that the last one takes no message of that length.
+        fanout.deliver(5, &peers[4]);
+        assert_eq!((turn.dirty.len(), turn.too_long.len(), peers[4].take_too_long()), (4, 1, 2));
+        let frames: Vec<Frame> = peers[..4].iter().map(|peer| only_frame(peer)).collect();
+        assert_eq!(frames[0], frames[1], "the same bytes at the same place");
+        assert_eq!(frames[0].bytes[4..], *ws::payload(&frames[2].bytes), "framed otherwise");
+        assert_ne!(frames[0].bytes[4..], frames[3].bytes[4..]);
     }
 
     #[tokio::test]
