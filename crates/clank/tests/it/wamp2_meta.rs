@@ -415,3 +415,53 @@ async fn the_program_calls_meta_procedures_too() {
     handle.call::<_, Value>("wamp.session.kill", &[peer.session]).await.unwrap();
     killed(peer, &json!([6, {}, "wamp.close.killed"]));
 }
+
+/// Clients on several workers come and go at once: what is told of it could have happened so.
+#[test]
+fn meta_events_come_in_an_order_that_makes_sense() {
+    const ROUNDS: usize = 50;
+    let test = serve(|builder| builder.workers(4));
+    let mut watch = test.client2(JSON2);
+    watch.send(&json!([32, 1, {"match": "prefix"}, "wamp.subscription."]));
+    assert_eq!(watch.next()[0], 33);
+    let address = test.address;
+    let clients = (0..4).map(|_| {
+        std::thread::spawn(move || {
+            let mut peer = Peer2::join(address, JSON2, "realm1");
+            for _ in 0..ROUNDS {
+                let subscription = peer.subscribe("com.example.topic");
+                let request = peer.request();
+                peer.send(&json!([34, request, subscription]));
+                assert_eq!(peer.next(), json!([35, request]));
+            }
+            peer.leave();
+        })
+    });
+    clients.collect::<Vec<_>>().into_iter().for_each(|client| client.join().unwrap());
+    // The subscription that there is, and who has it.
+    let mut current: Option<(u64, Vec<u64>)> = None;
+    let (mut joined, mut left) = (0, 0);
+    while (joined, left) != (4 * ROUNDS, 4 * ROUNDS) || current.is_some() {
+        let event = watch.next();
+        let (topic, session) = (event[3]["topic"].as_str().unwrap(), event[4][0].as_u64().unwrap());
+        let id = event[4][1]["id"].as_u64().or(event[4][1].as_u64()).unwrap();
+        let what = topic.rsplit('_').next().unwrap();
+        match (what, &mut current) {
+            ("create", none @ None) => *none = Some((id, Vec::new())),
+            ("subscribe", Some((known, members))) if *known == id && !members.contains(&session) => {
+                members.push(session);
+                joined += 1;
+            }
+            ("unsubscribe", Some((known, members))) if *known == id && members.contains(&session) => {
+                members.retain(|member| *member != session);
+                left += 1;
+            }
+            ("delete", some @ Some(_)) => {
+                assert_eq!(*some, Some((id, Vec::new())));
+                *some = None;
+            }
+            (_, state) => panic!("{event} when there is {state:?}"),
+        }
+    }
+    watch.leave();
+}
