@@ -13,7 +13,7 @@ import sys
 
 from autobahn.asyncio.component import Component
 from autobahn.wamp.exception import ApplicationError
-from autobahn.wamp.types import CallOptions, PublishOptions, RegisterOptions
+from autobahn.wamp.types import CallOptions, PublishOptions, RegisterOptions, SubscribeOptions
 
 URL, SERIALIZER = sys.argv[1:]
 PATIENCE = 20  # seconds
@@ -54,10 +54,46 @@ async def use(session):
         await session.call("com.example.python.never", options=CallOptions(timeout=50))
     except ApplicationError as error:
         told["late"] = error.error
+    waiting = session.call("com.example.python.never")
+    waiting.cancel()
+    told["cancelled"] = waiting.cancelled()
+    told["patterns"] = await use_patterns(session)
+    told["meta"] = await use_meta(session)
     parts = []
     options = CallOptions(on_progress=parts.append)
     told["parts"] = [await session.call("com.example.python.count", 3, options=options), parts]
     return told
+
+
+async def use_patterns(session):
+    heard = asyncio.Queue()
+
+    def hear(number, details=None):
+        heard.put_nowait([details.topic, number])
+
+    def answer(details=None):
+        return details.procedure
+
+    for topic, match in ("com.example.up", "prefix"), ("com..upper", "wildcard"):
+        await session.subscribe(hear, topic, options=SubscribeOptions(match=match, details_arg="details"))
+    await session.publish("com.example.upper", 1, options=PublishOptions(acknowledge=True, exclude_me=False))
+    shared = RegisterOptions(match="prefix", invoke="roundrobin", details_arg="details")
+    await session.register(answer, "com.example.any", options=shared)
+    return [await heard.get(), await heard.get(), await session.call("com.example.anything")]
+
+
+async def use_meta(session):
+    known = await session.call("wamp.session.get", session.session_id)
+    topics = await session.call("wamp.subscription.match", "com.example.upper")
+    procedure = await session.call("wamp.registration.match", "com.example.anything")
+    registered = await session.call("wamp.registration.get", procedure)
+    return {
+        "sessions": await session.call("wamp.session.count"),
+        "authrole": known["authrole"],
+        "topics": len(topics),
+        "registered": [registered["uri"], registered["match"], registered["invoke"]],
+        "callees": await session.call("wamp.registration.list_callees", procedure) == [session.session_id],
+    }
 
 
 async def main():

@@ -36,6 +36,15 @@ for (const serializer of ["json", "msgpack", "cbor"]) {
         error: ["com.example.wrong", ["it is wrong", 1]],
         unknown: "wamp.error.no_such_procedure",
         late: "wamp.error.timeout",
+        cancelled: true,
+        patterns: [["com.example.upper", 1], ["com.example.upper", 1], "com.example.anything"],
+        meta: {
+          sessions: 1,
+          authrole: "anonymous",
+          topics: 2,
+          registered: ["com.example.any", "prefix", "roundrobin"],
+          callees: true,
+        },
         parts: [3, [0, 1, 2]],
       });
       const connected = (await server.recordsOf("clank.client.connected", at + 1))[at];

@@ -59,6 +59,37 @@ for (const serializer of Object.keys(SERIALIZERS)) {
     for (const { cause, reason } of left) assert.deepEqual([cause, reason], ["client_closed", "wamp.close.normal"]);
   });
 
+  test(`autobahn.js hears of sessions and shares procedures in ${serializer}`, async (t) => {
+    const server = await Server.start(t, { events: "json" });
+    const watcher = await join(t, server, "json");
+    const joined = new Promise((resolve) => watcher.session.subscribe("wamp.session.on_join", ([session]) => resolve(session)));
+    const left = new Promise((resolve) => watcher.session.subscribe("wamp.session.on_leave", ([id], { cause }) => resolve([id, cause])));
+    const registered = new Promise((resolve) =>
+      watcher.session.subscribe("wamp.registration.on_create", ([, { id, uri }]) => resolve([id, uri])),
+    );
+    assert.equal(await watcher.session.call("wamp.session.count"), 1);
+    const [one, other] = [await join(t, server, serializer), await join(t, server, serializer)];
+    assert.equal((await joined).session, one.session.id);
+    const shared = { invoke: "roundrobin" };
+    await one.session.register("com.example.which", () => "one", shared);
+    await other.session.register("com.example.which", () => "other", shared);
+    const [registration, uri] = await registered;
+    assert.equal(uri, "com.example.which");
+    assert.deepEqual(await watcher.session.call("wamp.registration.list_callees", [registration]), [
+      one.session.id,
+      other.session.id,
+    ]);
+    const answers = [1, 2, 3].map(() => watcher.session.call("com.example.which"));
+    assert.deepEqual(await Promise.all(answers), ["one", "other", "one"]);
+    await assert.rejects(Promise.resolve(watcher.session.call("wamp.session.kill", [one.session.id])), ({ error }) => {
+      assert.equal(error, "wamp.error.not_authorized");
+      return true;
+    });
+    const { id } = one.session;
+    one.connection.close();
+    assert.deepEqual(await left, [id, "client_closed"]);
+  });
+
   test(`autobahn-python subscribes, publishes, calls and is called in ${serializer}`, async (t) => {
     const server = await Server.start(t, { events: "json" });
     const { stdout } = await promisify(execFile)(
@@ -74,6 +105,15 @@ for (const serializer of Object.keys(SERIALIZERS)) {
       error: ["com.example.wrong", ["it is wrong", 1]],
       unknown: "wamp.error.no_such_procedure",
       late: "wamp.error.timeout",
+      cancelled: true,
+      patterns: [["com.example.upper", 1], ["com.example.upper", 1], "com.example.anything"],
+      meta: {
+        sessions: 1,
+        authrole: "anonymous",
+        topics: 2,
+        registered: ["com.example.any", "prefix", "roundrobin"],
+        callees: true,
+      },
       parts: [3, [0, 1, 2]],
     });
     const [connected] = await server.recordsOf("clank.client.connected", 1);

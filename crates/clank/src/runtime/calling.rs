@@ -219,9 +219,8 @@ impl Conn {
     ) {
         let number = self.ticket();
         let ticket = Ticket::new(&cx.mailbox, self.peer.token, number);
-        let runtime = cx.engine.threads.handle();
         match Engine::inline(&mut cx.turn, || {
-            ticket.run(&runtime, inline, job, Done::Told(Err(Failed::Dropped)))
+            ticket.run(|| cx.engine.threads.handle(), inline, job, Done::Told(Err(Failed::Dropped)))
         }) {
             Started::Finished(done) => self.answer(done, cx),
             Started::Running(abort) => {

@@ -106,11 +106,12 @@ impl Ticket {
         self.mailbox.send(Command::Done { token: self.token, ticket: self.number, done });
     }
 
-    /// Runs `job`, which contains its own failures. If `inline`, it is first polled here and now.
+    /// Runs `job`, which contains its own failures, on `runtime`. If `inline`, it is first polled here
+    /// and now.
     /// `dropped` is told if it is dropped before its end.
     pub(crate) fn run<F>(
         self,
-        runtime: &tokio::runtime::Handle,
+        runtime: impl FnOnce() -> tokio::runtime::Handle,
         inline: bool,
         job: F,
         dropped: Done,
@@ -123,7 +124,7 @@ impl Ticket {
             return Started::Finished(done);
         }
         let report = Report { ticket: self, dropped: Some(dropped) };
-        let task = runtime.spawn(async move { report.send(job.await) });
+        let task = runtime().spawn(async move { report.send(job.await) });
         Started::Running(task.abort_handle())
     }
 }
@@ -225,7 +226,7 @@ mod tests {
 
     fn run<F: Future<Output = Done> + Send + 'static>(letters: &Letters, inline: bool, job: F) -> Started {
         let ticket = Ticket::new(&letters.mailbox, Token::from_mio(mio::Token(3)), 7);
-        ticket.run(&Handle::current(), inline, job, Done::Told(Err(Failed::Dropped)))
+        ticket.run(Handle::current, inline, job, Done::Told(Err(Failed::Dropped)))
     }
 
     #[tokio::test]

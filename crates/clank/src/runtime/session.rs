@@ -239,10 +239,11 @@ impl Conn {
     ) {
         let number = self.ticket();
         let ticket = Ticket::new(&cx.mailbox, self.peer.token, number);
-        let runtime = cx.engine.threads.handle();
         let code = async move { done(outcome(code).await) };
         let dropped = done(Err(Failed::Dropped));
-        match Engine::inline(&mut cx.turn, || ticket.run(&runtime, inline, code, dropped)) {
+        match Engine::inline(&mut cx.turn, || {
+            ticket.run(|| cx.engine.threads.handle(), inline, code, dropped)
+        }) {
             Started::Finished(done) => self.on_job_done(job, done, cx),
             Started::Running(abort) => {
                 cx.look_after_threads();
