@@ -261,32 +261,7 @@ fn subscriptions_are_told_of_and_looked_up() {
         let number = u64::from_str_radix(&old.session, 16).unwrap();
         old.subscribe("com.example.topic");
         assert_eq!(event(&mut watch).1, json!([number, id]));
-        // Procedures.
-        let options = json!({"match": "prefix"});
-        for (procedure, arguments, expected) in [
-            ("lookup", json!(["com.example.topic"]), json!([id])),
-            ("lookup", json!(["com.example.", options]), json!([pattern])),
-            ("lookup", json!(["com.example."]), json!([null])),
-            ("match", json!(["com.example.topic"]), json!([[id, pattern]])),
-            ("match", json!(["com.example.none"]), json!([[pattern]])),
-            ("match", json!(["com.other"]), json!([null])),
-            ("count_subscribers", json!([id]), json!([3])),
-            ("count_subscribers", json!([pattern]), json!([1])),
-            ("list_subscribers", json!([pattern]), json!([[two.session]])),
-        ] {
-            let result = ask(&mut watch, &format!("wamp.subscription.{procedure}"), &arguments);
-            assert_eq!(result, expected, "{procedure} {arguments}");
-        }
-        let lists = ask(&mut watch, "wamp.subscription.list", &json!([]))[0].clone();
-        assert!(lists["exact"].as_array().unwrap().contains(&json!(id)), "{lists}");
-        assert_eq!((&lists["prefix"], &lists["wildcard"]), (&json!([pattern]), &json!([])));
-        for procedure in ["get", "list_subscribers", "count_subscribers"] {
-            let procedure = format!("wamp.subscription.{procedure}");
-            assert_eq!(refused(&mut watch, &procedure, &json!([1])), "wamp.error.no_such_subscription");
-            assert_eq!(refused(&mut watch, &procedure, &json!(["x"])), "wamp.error.invalid_argument");
-        }
-        let word = json!(["com.example", {"match": "some"}]);
-        assert_eq!(refused(&mut watch, "wamp.subscription.lookup", &word), "wamp.error.invalid_argument");
+        subscriptions_are_looked_up(&mut watch, (id, pattern), two.session);
         // They end: one is given up, one is left, one is lost.
         let request = one.request();
         one.send(&json!([34, request, id]));
@@ -306,6 +281,35 @@ fn subscriptions_are_told_of_and_looked_up() {
         [one, watch].into_iter().for_each(Peer2::leave);
         test.until_empty();
     }
+}
+
+/// One of the topic, with three subscribers, and one of a pattern with one.
+fn subscriptions_are_looked_up(watch: &mut Peer2, (id, pattern): (u64, u64), subscriber: u64) {
+    let options = json!({"match": "prefix"});
+    for (procedure, arguments, expected) in [
+        ("lookup", json!(["com.example.topic"]), json!([id])),
+        ("lookup", json!(["com.example.", options]), json!([pattern])),
+        ("lookup", json!(["com.example."]), json!([null])),
+        ("match", json!(["com.example.topic"]), json!([[id, pattern]])),
+        ("match", json!(["com.example.none"]), json!([[pattern]])),
+        ("match", json!(["com.other"]), json!([null])),
+        ("count_subscribers", json!([id]), json!([3])),
+        ("count_subscribers", json!([pattern]), json!([1])),
+        ("list_subscribers", json!([pattern]), json!([[subscriber]])),
+    ] {
+        let result = ask(watch, &format!("wamp.subscription.{procedure}"), &arguments);
+        assert_eq!(result, expected, "{procedure} {arguments}");
+    }
+    let lists = ask(watch, "wamp.subscription.list", &json!([]))[0].clone();
+    assert!(lists["exact"].as_array().unwrap().contains(&json!(id)), "{lists}");
+    assert_eq!((&lists["prefix"], &lists["wildcard"]), (&json!([pattern]), &json!([])));
+    for procedure in ["get", "list_subscribers", "count_subscribers"] {
+        let procedure = format!("wamp.subscription.{procedure}");
+        assert_eq!(refused(watch, &procedure, &json!([1])), "wamp.error.no_such_subscription");
+        assert_eq!(refused(watch, &procedure, &json!(["x"])), "wamp.error.invalid_argument");
+    }
+    let word = json!(["com.example", {"match": "some"}]);
+    assert_eq!(refused(watch, "wamp.subscription.lookup", &word), "wamp.error.invalid_argument");
 }
 
 #[test]
