@@ -477,8 +477,12 @@ impl Worker {
 }
 
 impl Drop for Worker {
-    /// Nobody is left to obey: what is sent from now on is dropped.
+    /// Nobody is left to obey: what is sent from now on is dropped. Handshakes that the end has come
+    /// upon, such as those of clients that still read why they are refused, give back their places.
     fn drop(&mut self) {
         self.cx.mailbox.close();
+        for token in self.slots.tokens() {
+            self.end_handshake(token);
+        }
     }
 }
