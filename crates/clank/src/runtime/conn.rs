@@ -314,6 +314,8 @@ impl Conn {
                     match event {
                         Some(Event::Ping(payload)) => pongs.answer(self.peer.form, payload),
                         Some(event) => {
+                            // Pings before a message are answered before it is.
+                            self.send_pongs(&mut pongs, cx);
                             cx.more = at < length;
                             self.on_event(event, cx);
                         }
@@ -321,6 +323,7 @@ impl Conn {
                     }
                 }
                 Err(error) => {
+                    self.send_pongs(&mut pongs, cx);
                     self.close(Ending::new(error.into(), &error.to_string()), cx);
                     break;
                 }
@@ -328,10 +331,14 @@ impl Conn {
         }
         cx.more = false;
         self.release(cx);
-        if let Some(pongs) = pongs.into_bytes() {
+        self.send_pongs(&mut pongs, cx);
+        cx.scratch = scratch;
+    }
+
+    fn send_pongs(&mut self, pongs: &mut Pongs, cx: &mut Cx) {
+        if let Some(pongs) = pongs.take() {
             self.push_control(pongs, cx);
         }
-        cx.scratch = scratch;
     }
 
     fn on_event(&mut self, event: Event<'_>, cx: &mut Cx) {

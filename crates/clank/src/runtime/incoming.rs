@@ -101,11 +101,11 @@ impl From<Broken> for Cause {
     }
 }
 
-/// Pings of one read that are answered one by one; of more on a WebSocket, only the latest is answered
+/// Pings in a row that are answered one by one; of more on a WebSocket, only the latest is answered
 /// (RFC 6455, 5.5.3).
 const PONGS: u32 = 32;
 
-/// The pongs that one read leads to. They are one write, so that a flood of pings costs little.
+/// The pongs to pings that one read has in a row. They are queued as one, so that a flood costs little.
 #[derive(Default)]
 pub(super) struct Pongs {
     bytes: Vec<u8>,
@@ -125,8 +125,9 @@ impl Pongs {
         }
     }
 
-    pub(super) fn into_bytes(self) -> Option<Bytes> {
-        (self.count > 0).then(|| self.bytes.into())
+    /// Those that there are, which are none from here on.
+    pub(super) fn take(&mut self) -> Option<Bytes> {
+        (self.count > 0).then(|| std::mem::take(self).bytes.into())
     }
 }
 

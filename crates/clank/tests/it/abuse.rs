@@ -100,6 +100,16 @@ fn flood(peer: &mut Peer, bytes: &[u8], most: usize) -> usize {
 }
 
 #[test]
+fn a_ping_within_a_message_is_answered_before_it() {
+    let test = serve(|builder| builder);
+    let mut peer = test.client();
+    let parts = [frame(TEXT, b"[2,\"call\","), frame(FIN | PING, b"there"), frame(FIN, b"\"test/echo\",1]")];
+    peer.write(&parts.concat());
+    assert_eq!(peer.frame().payload, b"there");
+    assert_eq!(peer.text(), r#"[3,"call",[1]]"#);
+}
+
+#[test]
 fn a_flood_of_pings_that_reads_no_pong_is_held_back() {
     let test = serve(|builder| builder);
     let mut peer = test.client();
