@@ -1,13 +1,10 @@
 // Clients of WAMP v2 by other hands, in each serializer: autobahn.js, and autobahn-python.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import autobahn from "autobahn";
+import { usesAll } from "../support/python.mjs";
 import { Server } from "../support/server.mjs";
 
-const folder = fileURLToPath(new URL("../autobahn2/", import.meta.url));
 const SERIALIZERS = {
   json: () => new autobahn.serializer.JSONSerializer(),
   msgpack: () => new autobahn.serializer.MsgpackSerializer(),
@@ -92,30 +89,7 @@ for (const serializer of Object.keys(SERIALIZERS)) {
 
   test(`autobahn-python subscribes, publishes, calls and is called in ${serializer}`, async (t) => {
     const server = await Server.start(t, { events: "json" });
-    const { stdout } = await promisify(execFile)(
-      `${folder}.venv/bin/python`,
-      [`${folder}client.py`, `ws://${server.address}/`, serializer],
-      { env: { ...process.env, PYTHONDONTWRITEBYTECODE: "1" } },
-    );
-    const { session, ...told } = JSON.parse(stdout.trim().split("\n").at(-1));
-    assert.deepEqual(told, {
-      authrole: "anonymous",
-      heard: [["hi", { n: [1, -2.5, null] }], { key: "ä" }],
-      sum: 5,
-      error: ["com.example.wrong", ["it is wrong", 1]],
-      unknown: "wamp.error.no_such_procedure",
-      late: "wamp.error.timeout",
-      cancelled: true,
-      patterns: [["com.example.upper", 1], ["com.example.upper", 1], "com.example.anything"],
-      meta: {
-        sessions: 1,
-        authrole: "anonymous",
-        topics: 2,
-        registered: ["com.example.any", "prefix", "roundrobin"],
-        callees: true,
-      },
-      parts: [3, [0, 1, 2]],
-    });
+    const session = await usesAll(`ws://${server.address}/`, serializer);
     const [connected] = await server.recordsOf("clank.client.connected", 1);
     assert.equal(connected.session.id, session);
     const [left] = await server.recordsOf("clank.client.disconnected", 1);

@@ -88,6 +88,8 @@ proptest! {
                     prop_assert_eq!(removed.is_some(), model.contains(&callee));
                     model.retain(|known| *known != callee);
                     calls_since.remove(&callee);
+                    // Who has left and comes back begins anew.
+                    calls_since.values_mut().for_each(|called| called.retain(|known| *known != callee));
                 }
                 _ => {
                     let picked = registration.pick(random).copied();
@@ -105,8 +107,6 @@ proptest! {
                                     called.push(picked);
                                 }
                             }
-                            // Who has left and come back begins anew.
-                            calls_since.values_mut().for_each(|called| called.retain(|known| model.contains(known)));
                         }
                         _ => prop_assert!(model.contains(&picked)),
                     }
