@@ -54,7 +54,8 @@ impl Conn {
         if !is_held {
             self.release(cx);
             let event = Encoded::new(topic, payload, Said::default(), cx.engine.on_overflow());
-            if !cx.more {
+            // Where receivers are very many the client's next message has to wait for them.
+            if !cx.more || self.peer.realm.hub.is_divided(topic.as_str()) {
                 return self.hand_out(event, audience, cx);
             }
             let bytes = payload.value_len();

@@ -226,6 +226,12 @@ impl<M: Member> Hub<M> {
         walks
     }
 
+    /// Whether what is published there is handed out part by part.
+    pub(crate) fn is_divided(&self, uri: &str) -> bool {
+        let mut cells = self.find(uri).into_iter().chain(self.patterns_of(uri));
+        cells.any(|cell| lock(&cell.state).members.is_divided())
+    }
+
     /// The topics that a member is subscribed to.
     pub(crate) fn topics_of(&self, member: &M) -> Vec<Arc<str>> {
         let held = lock(member.held());

@@ -108,3 +108,20 @@ fn who_takes_little_gets_what_it_can_take() {
     assert_eq!(small.next()[4], json!(["first"]));
     assert_eq!(small.next()[4], json!(["second"]));
 }
+
+#[test]
+fn where_subscribers_are_very_many_the_next_message_waits() {
+    let test = serve(|builder| builder);
+    let mut others: Vec<Peer> = (0..1_050).map(|_| test.client()).collect();
+    others.iter_mut().for_each(|other| other.subscribe(TOPIC));
+    let mut publisher = test.client();
+    publisher.subscribe(TOPIC);
+    test.until_subscribed(TOPIC, others.len() + 1);
+    let events = (0..3).map(|number| json!([7, TOPIC, number]));
+    write_all(&mut publisher, events.chain([json!([6, TOPIC]), json!([7, TOPIC, 3])]));
+    (0..3).for_each(|number| assert_eq!(publisher.json(), json!([8, TOPIC, number])));
+    for other in &mut others {
+        (0..4).for_each(|number| assert_eq!(other.json(), json!([8, TOPIC, number])));
+    }
+    publisher.round_trip();
+}
