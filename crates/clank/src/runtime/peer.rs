@@ -101,7 +101,7 @@ impl Peer {
             facts,
             session_id,
             engine: Arc::clone(engine),
-            // As many as there are processors.
+            // There are 1,024 at most.
             worker: worker as u16,
             token,
             window,
