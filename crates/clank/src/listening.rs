@@ -90,14 +90,18 @@ fn listen_patiently(address: SocketAddr) -> io::Result<TcpListener> {
     }
 }
 
-fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+pub(crate) fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     use socket2::{Domain, Protocol, Socket, Type};
 
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // Connections of an earlier process may linger; another process that listens is still refused.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
+    // Small frames would wait for acknowledgements of earlier ones. Accepted sockets inherit it.
+    socket.set_tcp_nodelay(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
+    // Clients speak first. Of one that only knocks the server hears after a second.
+    clank_sys::defer_accept(&socket, Duration::from_secs(1))?;
     Ok(TcpListener::from_std(socket.into()))
 }

@@ -8,8 +8,9 @@ use super::verdict;
 /// Each crate of ours and the crates of ours that it may depend on; a crate missing here is refused.
 const DIRECTION: &[(&str, &[&str])] = &[
     ("clank-wire", &[]),
+    ("clank-sys", &[]),
     ("clank-core", &["clank-wire"]),
-    ("clank", &["clank-core", "clank-wire"]),
+    ("clank", &["clank-core", "clank-sys", "clank-wire"]),
     ("clank-journal", &["clank-core", "clank-wire"]),
     ("clank-engines", &["clank-core", "clank-wire"]),
     ("clank-server", &["clank", "clank-core", "clank-engines", "clank-journal", "clank-wire"]),

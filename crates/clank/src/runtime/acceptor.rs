@@ -95,8 +95,6 @@ impl Listener {
         match self {
             Self::Tcp(listener, transport) => {
                 let (socket, remote) = listener.accept()?;
-                // Without it small frames wait for acknowledgements of earlier ones.
-                _ = socket.set_nodelay(true);
                 Ok(Arrival { socket: Socket::Tcp(socket), remote: Some(remote), transport: *transport })
             }
             Self::Unix(listener) => {
@@ -118,15 +116,17 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
     use std::collections::HashSet;
+    use std::io::Write;
     use std::net::SocketAddr;
     use std::time::Duration;
 
     use super::*;
+    use crate::listening::listen_on;
 
     /// An acceptor on two sockets, and a poll.
     fn acceptor() -> (Acceptor, mio::Poll, Vec<SocketAddr>) {
         let poll = mio::Poll::new().unwrap();
-        let listen = || TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listen = || listen_on("127.0.0.1:0".parse().unwrap()).unwrap();
         let listeners = [listen(), listen()];
         let addresses = listeners.iter().map(|listener| listener.local_addr().unwrap()).collect();
         let listeners = listeners.map(|listener| Listener::Tcp(listener, Transport::RawSocket)).into();
@@ -138,7 +138,11 @@ mod tests {
     fn all_sockets_are_accepted_without_delay() {
         let (mut acceptor, mut poll, addresses) = acceptor();
         assert!(!acceptor.is_due(0), "nobody has knocked");
-        let connect = |address| std::net::TcpStream::connect(address).unwrap();
+        let connect = |address| {
+            let mut client = std::net::TcpStream::connect(address).unwrap();
+            client.write_all(&[0x7f]).unwrap();
+            client
+        };
         let clients: Vec<_> = addresses.iter().chain(&addresses).map(connect).collect();
         let mut events = mio::Events::with_capacity(8);
         poll.poll(&mut events, Some(Duration::from_secs(10))).unwrap();

@@ -380,8 +380,8 @@ impl Conn {
             closing.shut = true;
         }
         self.readable = false;
-        self.peer.shut();
         self.transport.shut();
+        self.peer.shut();
     }
 }
 

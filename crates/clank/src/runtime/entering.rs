@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use clank_core::cause::Cause;
-use mio::Interest;
 
 use super::adopt::{Adopted, Carrier};
 use super::closing::Ending;
@@ -55,12 +54,8 @@ impl Worker {
         let mut transport = Transport::Gone;
         let token = self.slots.insert(|token| {
             transport = match carrier {
-                Carrier::Socket(mut socket) => {
-                    registered = registry.register(
-                        &mut socket,
-                        token.to_mio(),
-                        Interest::READABLE | Interest::WRITABLE,
-                    );
+                Carrier::Socket(socket) => {
+                    registered = socket.register(registry, token.to_mio());
                     Transport::Direct(Arc::new(socket))
                 }
                 Carrier::Stream(stream) => {
@@ -129,6 +124,9 @@ impl Worker {
                 if joining.deadline() != before {
                     self.cx.wheel.insert(joining.deadline(), token);
                 }
+                if joining.is_blocked() {
+                    self.watch_writes(token);
+                }
             }
             Step::Ended => _ = self.slots.remove(token),
             Step::Joined(joined) => {
@@ -152,7 +150,7 @@ impl Worker {
         let mut registered = Ok(());
         let registry = self.poll.registry();
         let token = self.slots.insert(|token| {
-            registered = transport.reregister(registry, token.to_mio());
+            registered = transport.watch_writes(registry, token.to_mio());
             transport.rewake(ConnectionWaker::waker(&self.cx.mailbox, token));
             Slot::Vacant
         });

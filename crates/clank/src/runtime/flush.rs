@@ -72,6 +72,10 @@ impl Flushes {
         }
     }
 
+    pub(crate) fn has_backlog(&self) -> bool {
+        !self.backlog.is_empty()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.fresh.is_empty() && self.backlog.is_empty()
     }

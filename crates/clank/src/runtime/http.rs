@@ -176,6 +176,17 @@ impl Http {
         self.give_up((Cause::HandshakeTimeout, "the handshake was not complete in time"));
     }
 
+    /// Whether the client is still to be sent something that its socket doesn't take.
+    pub(crate) fn is_blocked(&self) -> bool {
+        let wire = self.wire.borrow();
+        wire.stalled || !wire.out.is_empty()
+    }
+
+    /// Has the system tell when the socket takes something again.
+    pub(crate) fn watch_writes(&self, registry: &mio::Registry, token: mio::Token) -> io::Result<()> {
+        self.wire.borrow().socket.as_ref().map_or(Ok(()), |socket| socket.watch_writes(registry, token))
+    }
+
     pub(crate) fn deadline(&self) -> u64 {
         self.deadline
     }

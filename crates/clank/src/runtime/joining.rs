@@ -158,6 +158,15 @@ impl Joining {
         self.deadline
     }
 
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    /// Whether the client is still to be sent something that its socket doesn't take.
+    pub(crate) fn is_blocked(&self) -> bool {
+        !self.out.is_empty()
+    }
+
     /// Does all that can be done now.
     pub(crate) fn drive(&mut self, ready: Ready, cx: &mut Cx) -> Step {
         self.readable |= ready.readable;

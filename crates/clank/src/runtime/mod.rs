@@ -83,6 +83,7 @@ mod turn;
 mod unix;
 mod wamp2;
 mod worker;
+mod writing;
 
 pub(crate) use acceptor::{Acceptor, Listener};
 pub(crate) use adopt::{Adopted, Carrier};

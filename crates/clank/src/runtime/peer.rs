@@ -186,9 +186,11 @@ impl Peer {
     /// Ends the socket: what waits is dropped, nothing can be sent or read.
     pub(crate) fn shut(&self) {
         self.outbound.close(&self.engine.bounds);
-        if let Some(socket) = lock(&self.socket).take() {
+        let socket = lock(&self.socket).take();
+        // Who holds it last closes it, which ends it too; but another thread may be writing to it.
+        if let Some(Err(shared)) = socket.map(Arc::try_unwrap) {
             // It fails if the client was quicker.
-            _ = socket.shutdown(std::net::Shutdown::Both);
+            _ = shared.shutdown(std::net::Shutdown::Both);
         }
     }
 

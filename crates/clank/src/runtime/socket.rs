@@ -8,8 +8,8 @@ use std::os::fd::{AsRawFd, RawFd};
 use clank_core::cause::Cause;
 use clank_core::event::Transport;
 use clank_wire::rawsocket::{Refusal, Reply};
-use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
+use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use socket2::SockRef;
 
@@ -55,6 +55,19 @@ impl Socket {
             Self::Tcp(socket) => socket.shutdown(how),
             Self::Unix(socket) => socket.shutdown(how),
         }
+    }
+
+    /// Has the system tell, under `token`, when there is something to read.
+    pub(crate) fn register(&self, registry: &Registry, token: Token) -> io::Result<()> {
+        registry.register(&mut SourceFd(&self.as_raw_fd()), token, Interest::READABLE)
+    }
+
+    /// Has the system tell when the socket takes something again, too. A fresh socket takes all that there
+    /// is to say at once: that news would cost each connection a turn.
+    pub(crate) fn watch_writes(&self, registry: &Registry, token: Token) -> io::Result<()> {
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        // By its descriptor: another thread may hold the socket that it has just written to.
+        registry.reregister(&mut SourceFd(&self.as_raw_fd()), token, interest)
     }
 
     /// Whether bytes wait to be read.
@@ -109,28 +122,5 @@ impl Write for &Socket {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-impl Source for Socket {
-    fn register(&mut self, registry: &Registry, token: Token, interest: Interest) -> io::Result<()> {
-        match self {
-            Self::Tcp(socket) => socket.register(registry, token, interest),
-            Self::Unix(socket) => socket.register(registry, token, interest),
-        }
-    }
-
-    fn reregister(&mut self, registry: &Registry, token: Token, interest: Interest) -> io::Result<()> {
-        match self {
-            Self::Tcp(socket) => socket.reregister(registry, token, interest),
-            Self::Unix(socket) => socket.reregister(registry, token, interest),
-        }
-    }
-
-    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        match self {
-            Self::Tcp(socket) => socket.deregister(registry),
-            Self::Unix(socket) => socket.deregister(registry),
-        }
     }
 }

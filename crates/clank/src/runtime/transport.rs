@@ -1,13 +1,11 @@
 //! What carries the bytes of a connection.
 
 use std::io::{self, IoSlice, Read, Write};
-use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::{cell::RefCell, net::Shutdown};
 
-use mio::unix::SourceFd;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::outbound::Sink;
@@ -88,12 +86,10 @@ impl Transport {
         }
     }
 
-    /// The system tells of it under another token from now on.
-    pub(crate) fn reregister(&mut self, registry: &mio::Registry, token: mio::Token) -> io::Result<()> {
-        let Self::Direct(socket) = self else { return Ok(()) };
-        let interest = mio::Interest::READABLE | mio::Interest::WRITABLE;
-        // By its descriptor: another thread may still hold the socket that it has just written to.
-        registry.reregister(&mut SourceFd(&socket.as_raw_fd()), token, interest)
+    /// The system tells of it under this token from now on, when it can be read and when it takes something
+    /// again. A stream tells in any case.
+    pub(crate) fn watch_writes(&self, registry: &mio::Registry, token: mio::Token) -> io::Result<()> {
+        self.socket().map_or(Ok(()), |socket| socket.watch_writes(registry, token))
     }
 
     /// A stream wakes by this waker from now on.

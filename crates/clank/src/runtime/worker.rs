@@ -8,11 +8,11 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clank_core::cause::Cause;
 use clank_core::event::Transport;
-use mio::{Events, Interest, Poll};
+use mio::{Events, Poll};
 
 use super::acceptor::Acceptor;
 use super::closing::Ending;
@@ -24,8 +24,6 @@ use super::flush::Flushes;
 use super::http::{Http, Progress, Ready};
 use super::joining::Joining;
 use super::mailbox::{Command, ConnectionWaker, Mailbox};
-use super::outbound::Flushed;
-use super::peer::Peer;
 use super::rawsocket::RawSocket;
 use super::room::{KEPT, shrink_queue};
 use super::slots::{Slots, Token};
@@ -33,12 +31,6 @@ use super::socket::Arrival;
 
 /// Events of the system that one turn takes.
 const EVENTS: usize = 1024;
-/// How long a turn writes before it looks for other work. Others wait for about so long while a
-/// large audience is served; looking costs a hundredth of it.
-const FLUSH_TIME: Duration = Duration::from_micros(20);
-/// Sockets written between two looks at the clock, and at least for the backlog in each turn.
-const FLUSH_BATCH: usize = 2;
-
 /// What a worker has in one of its places.
 pub(super) enum Slot {
     Http(Box<Http>),
@@ -55,9 +47,9 @@ pub(crate) struct Worker {
     pub(super) poll: Poll,
     pub(super) slots: Slots<Slot>,
     pub(super) cx: Cx,
-    flushes: Flushes,
+    pub(super) flushes: Flushes,
     /// What is gathered for one write.
-    scratch: Vec<u8>,
+    pub(super) scratch: Vec<u8>,
     acceptor: Option<Acceptor>,
     /// The worker that gets the next accepted socket.
     next_worker: usize,
@@ -167,7 +159,7 @@ impl Worker {
     }
 
     /// Ends a connection on which something panicked.
-    fn fail(&mut self, token: Token) {
+    pub(super) fn fail(&mut self, token: Token) {
         self.cx.restore();
         match self.slots.find(token) {
             Some(Slot::Http(_) | Slot::RawSocket(_)) => self.end_handshake(token),
@@ -212,7 +204,11 @@ impl Worker {
             _ => return,
         };
         match progress {
-            Progress::Pending => {}
+            Progress::Pending => {
+                if matches!(self.slots.find(token), Some(Slot::Http(http)) if http.is_blocked()) {
+                    self.watch_writes(token);
+                }
+            }
             Progress::Ended => self.end_handshake(token),
             Progress::Upgraded(upgraded) => {
                 self.cx.engine.gate.leave(remote.map(|remote| remote.ip()));
@@ -286,7 +282,7 @@ impl Worker {
             Command::Overflowed(token) => self.with(token, Conn::on_overflow),
             Command::TooLong(token) => self.with(token, Conn::tell_too_long),
             Command::Sealed(token) => self.with(token, |conn, _| conn.on_sealed()),
-            Command::Blocked(token) => self.with(token, Conn::on_blocked),
+            Command::Blocked(token) => self.on_blocked(token),
             Command::Recovered(token) => self.with(token, Conn::on_flushed),
             Command::Close { token, code, reason } => {
                 self.with(token, |conn, cx| {
@@ -340,13 +336,12 @@ impl Worker {
 
     /// Begins to serve a socket that was accepted.
     fn welcome(&mut self, arrival: Arrival) {
-        let Arrival { mut socket, remote, transport } = arrival;
+        let Arrival { socket, remote, transport } = arrival;
         let (cx, registry) = (&self.cx, self.poll.registry());
         let mut deadline = u64::MAX;
         let mut registered = Ok(());
         let token = self.slots.insert(|token| {
-            registered =
-                registry.register(&mut socket, token.to_mio(), Interest::READABLE | Interest::WRITABLE);
+            registered = socket.register(registry, token.to_mio());
             let waker = ConnectionWaker::waker(&cx.mailbox, token);
             match transport {
                 Transport::WebSocket => {
@@ -366,6 +361,8 @@ impl Worker {
             return self.end_handshake(token);
         }
         self.cx.wheel.insert(deadline, token);
+        // What it has sent is why it was accepted.
+        self.drive(token, Ready { readable: true, writable: true, ended: false, woken: false });
     }
 
     fn fire_deadlines(&mut self) {
@@ -400,78 +397,6 @@ impl Worker {
             let at = self.cx.now + window * index as u64 / count;
             self.drain_joining(token);
             self.with(token, |conn, cx| conn.drain_at(at, cx));
-        }
-    }
-
-    /// Writes for a while, and at least a little of the backlog.
-    fn flush(&mut self) {
-        let begun = Instant::now();
-        while begun.elapsed() < FLUSH_TIME {
-            for _ in 0..FLUSH_BATCH {
-                let Some(peer) = self.flushes.next_fresh() else {
-                    return self.flush_late(begun);
-                };
-                self.write(&peer);
-            }
-        }
-        self.flush_late(begun);
-    }
-
-    fn flush_late(&mut self, begun: Instant) {
-        loop {
-            for _ in 0..FLUSH_BATCH {
-                match self.flushes.next_late() {
-                    Some(peer) => self.write(&peer),
-                    None => break,
-                }
-            }
-            for token in self.flushes.take_resumed() {
-                self.with(token, Conn::resume);
-            }
-            if self.flushes.is_empty() || begun.elapsed() >= FLUSH_TIME {
-                return;
-            }
-        }
-    }
-
-    /// Writes what waits for one connection, of this worker or another.
-    fn write(&mut self, peer: &Arc<Peer>) {
-        if catch_unwind(AssertUnwindSafe(|| self.write_one(peer))).is_err() && peer.worker() == self.cx.worker
-        {
-            self.fail(peer.token);
-        }
-    }
-
-    fn write_one(&mut self, peer: &Arc<Peer>) {
-        let own = peer.worker() == self.cx.worker;
-        let flushed = match peer.flush(&mut self.scratch) {
-            Some(flushed) => flushed,
-            None if own => match self.slots.find(peer.token) {
-                Some(Slot::Open(conn)) => conn.flush_owned(&mut self.scratch),
-                _ => return,
-            },
-            None => return self.tell_owner(peer, Command::Flush(vec![Arc::clone(peer)])),
-        };
-        match flushed {
-            Flushed::Idle | Flushed::Closed => {}
-            Flushed::More => self.flushes.again(Arc::clone(peer)),
-            Flushed::Recovered if own => self.with(peer.token, Conn::on_flushed),
-            Flushed::Blocked if own => self.with(peer.token, Conn::on_blocked),
-            Flushed::Sealed if own => self.with(peer.token, |conn, _| conn.on_sealed()),
-            Flushed::Failed(error) if own => {
-                self.with(peer.token, |conn, cx| conn.on_write_failed(&error, cx));
-            }
-            Flushed::Blocked => self.tell_owner(peer, Command::Blocked(peer.token)),
-            Flushed::Sealed => self.tell_owner(peer, Command::Sealed(peer.token)),
-            Flushed::Recovered => self.tell_owner(peer, Command::Recovered(peer.token)),
-            // The owner finds out by reading.
-            Flushed::Failed(_) => self.tell_owner(peer, Command::Wake(peer.token)),
-        }
-    }
-
-    fn tell_owner(&self, peer: &Peer, command: Command) {
-        if let Some(mailbox) = self.cx.engine.mailboxes().get(peer.worker()) {
-            mailbox.send(command);
         }
     }
 }
