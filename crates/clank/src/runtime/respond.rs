@@ -61,23 +61,32 @@ impl hyper::service::Service<Request<Incoming>> for Responder {
             wire.borrow_mut().on_handshake();
             return Box::pin(async move {
                 let why = || wire.borrow_mut().on_abandoned();
-                let decided = match engine.settings.paths.serve(request.uri.path()) {
-                    true => decide(&engine, remote, &request, why).await,
-                    false => Err(Refused::new(Cause::PathUnknown, "no WebSocket is served on this path")),
-                };
-                let response = match decided {
-                    Ok((response, upgrade)) => {
-                        *accepted.borrow_mut() = Some(upgrade);
-                        response
-                    }
-                    Err(refused) => refuse(refused, &engine, remote, &request),
-                };
+                let (response, entrant) = answer(&engine, remote, &request, why).await;
+                *accepted.borrow_mut() = entrant;
                 wire.borrow_mut().on_response();
                 Ok(response)
             });
         }
         self.wire.borrow_mut().on_response();
         Box::pin(std::future::ready(Ok(page(&self.engine, &request))))
+    }
+}
+
+/// Answers a request for a WebSocket, and says who is let in. `why` is asked if this is dropped while listeners
+/// decide.
+pub(super) async fn answer(
+    engine: &Arc<Engine>,
+    remote: Option<SocketAddr>,
+    request: &request::Parts,
+    why: impl FnOnce() -> Why<'static> + Unpin,
+) -> (Response<Body>, Option<Entrant>) {
+    let decided = match engine.settings.paths.serve(request.uri.path()) {
+        true => decide(engine, remote, request, why).await,
+        false => Err(Refused::new(Cause::PathUnknown, "no WebSocket is served on this path")),
+    };
+    match decided {
+        Ok((response, entrant)) => (response, Some(entrant)),
+        Err(refused) => (refuse(refused, engine, remote, request), None),
     }
 }
 
@@ -209,6 +218,13 @@ fn with_type(status: StatusCode, body: Bytes, content_type: &'static str) -> Res
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
+}
+
+impl Body {
+    /// All of it.
+    pub(super) fn into_bytes(self) -> Bytes {
+        self.0.unwrap_or_default()
+    }
 }
 
 impl http_body::Body for Body {

@@ -192,7 +192,7 @@ impl Worker {
 
     fn drive_handshake(&mut self, token: Token, ready: Ready) {
         let (progress, remote) = match self.slots.find(token) {
-            Some(Slot::Http(http)) => (http.drive(ready), http.remote()),
+            Some(Slot::Http(http)) => (http.drive(ready, &mut self.cx.buffer), http.remote()),
             Some(Slot::RawSocket(raw)) => {
                 let before = raw.deadline();
                 let progress = raw.drive(ready, self.cx.now);

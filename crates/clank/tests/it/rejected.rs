@@ -1,5 +1,6 @@
 //! Handshakes that come to nothing, and listeners that decide on them.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, mpsc};
 
 use clank::limits::{Count, Period};
@@ -7,6 +8,7 @@ use clank::{Admission, ConnectRequest, Error, EventKind, Limits, Origins, Paths}
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use crate::support::peer::Response;
 use crate::support::{HANDSHAKE, Peer, Test, serve, serve_limited, until};
 
 /// The handshake with `from` replaced by `to`.
@@ -15,18 +17,45 @@ fn handshake(from: &str, to: &str) -> String {
     HANDSHAKE.replacen(from, to, 1)
 }
 
+/// Sends a handshake, and returns the answer to it. One that comes whole and one that comes in pieces are read
+/// by two, who have to agree.
+fn ask(test: &Test, request: &[u8], in_pieces: bool) -> (Peer, Response) {
+    let mut peer = Peer::connect(test.address);
+    let (first, rest) = request.split_at(if in_pieces { 1 } else { request.len() });
+    peer.write(first);
+    if in_pieces {
+        until("the first piece is there", || test.handle().tables().handshakes == 1);
+        peer.write(rest);
+    }
+    let response = peer.response();
+    (peer, response)
+}
+
+/// What two responses have to have in common.
+fn essence(response: &Response) -> (u16, BTreeSet<(String, String)>, String) {
+    let head = response.head.to_ascii_lowercase();
+    let fields = head.lines().filter_map(|line| line.split_once(": ")).filter(|(name, _)| *name != "date");
+    // A list may come in one line, or in a line for each.
+    let headers =
+        fields.flat_map(|(name, values)| values.split(", ").map(|value| (name.into(), value.into())));
+    (response.status, headers.collect(), response.body.clone())
+}
+
 /// Sends the handshake and checks the answer, and what is told of it.
 fn assert_rejected(test: &Test, request: impl AsRef<[u8]>, status: u16, cause: &str) -> Value {
-    let request = request.as_ref();
+    reject(test, request.as_ref(), false, status, cause).1
+}
+
+fn reject(test: &Test, request: &[u8], in_pieces: bool, status: u16, cause: &str) -> (Response, Value) {
     let words = String::from_utf8_lossy(request).into_owned();
-    let mut peer = Peer::connect(test.address);
-    peer.write(request);
-    assert_eq!(peer.response().status, status, "{words}");
+    let (mut peer, response) = ask(test, request, in_pieces);
+    assert_eq!(response.status, status, "{words}");
+    assert!(response.head.to_ascii_lowercase().contains("\r\ndate: "), "{response:?}");
     assert!(peer.is_ended(), "{words}");
     let rejected = test.rejected();
     assert_eq!((&rejected["cause"], &rejected["http_status"]), (&json!(cause), &json!(status)), "{words}");
     assert!(rejected["resource_id"].is_null(), "it was never connected");
-    rejected
+    (response, rejected)
 }
 
 #[test]
@@ -75,13 +104,18 @@ fn handshakes_that_are_not_in_order_are_refused() {
         (HOST, "Host: clank\0test\r\n", 400, "handshake_malformed"),
         (HOST, "no header\r\n", 400, "handshake_malformed"),
         ("GET / HTTP/1.1", "GET / HTTP/9", 400, "handshake_malformed"),
-        ("GET / HTTP/1.1", "\x16\x03\x01\x02", 400, "handshake_malformed"),
     ];
     let test = serve(|builder| builder);
     for (from, to, status, cause) in cases {
-        assert_rejected(&test, handshake(from, to), status, cause);
+        let request = handshake(from, to);
+        let [whole, pieces] =
+            [false, true].map(|in_pieces| reject(&test, request.as_bytes(), in_pieces, status, cause));
+        assert_eq!(essence(&whole.0), essence(&pieces.0), "{to}");
+        assert_eq!(whole.1["reason"], pieces.1["reason"], "{to}");
     }
     test.is_well();
+    // Refused by its first byte.
+    assert_rejected(&test, handshake("GET / HTTP/1.1", "\x16\x03\x01\x02"), 400, "handshake_malformed");
     // In Latin-1, as older clients would write it.
     let (before, after) = HANDSHAKE.split_once("wamp").unwrap();
     let latin = [before.as_bytes(), b"w\xe4mp", after.as_bytes()].concat();
@@ -105,14 +139,16 @@ fn handshakes_that_are_in_order_are_taken() {
         ("Host: clank.test\r\n", "Host: clank.test\r\nSec-WebSocket-Extensions: permessage-deflate\r\n"),
     ];
     for (from, to) in cases {
-        let mut peer = Peer::connect(test.address);
-        peer.write(handshake(from, to).as_bytes());
-        let response = peer.response();
+        let request = handshake(from, to);
+        let [(first, whole), (mut peer, response)] =
+            [false, true].map(|in_pieces| ask(&test, request.as_bytes(), in_pieces));
+        assert_eq!(essence(&whole), essence(&response), "{to}");
         assert_eq!(response.status, 101, "{to}: {response:?}");
         let head = response.head.to_ascii_lowercase();
         assert!(head.contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=\r\n"), "{head}");
         assert!(head.contains("sec-websocket-protocol: wamp\r\n"), "{head}");
         assert!(!head.contains("sec-websocket-extensions"), "{head}");
+        first.welcomed().leave();
         peer.welcomed().leave();
     }
 }
