@@ -218,10 +218,10 @@ impl<M: Member> Hub<M> {
                 state.members.publish(audience, out);
                 continue;
             }
-            state.members.publish_part(0, audience, out);
+            let Some(next) = state.members.publish_some(0, audience, out) else { continue };
             state.members.begin_walk();
             drop(state);
-            walks.push(Walk::behind_first(cell));
+            walks.push(Walk::from(cell, next));
         }
         walks
     }

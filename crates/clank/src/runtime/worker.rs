@@ -107,8 +107,8 @@ impl Worker {
                 }
             }
             self.fire_deadlines();
-            self.publish_some();
             self.flush();
+            self.publish_some();
             self.cx.scratch.trim();
             self.trim();
         }

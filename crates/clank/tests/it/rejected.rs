@@ -140,7 +140,7 @@ fn handshakes_that_are_in_order_are_taken() {
     ];
     for (from, to) in cases {
         let request = handshake(from, to);
-        let [(first, whole), (mut peer, response)] =
+        let [(first, whole), (peer, response)] =
             [false, true].map(|in_pieces| ask(&test, request.as_bytes(), in_pieces));
         assert_eq!(essence(&whole), essence(&response), "{to}");
         assert_eq!(response.status, 101, "{to}: {response:?}");

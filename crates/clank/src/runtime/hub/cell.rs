@@ -110,17 +110,17 @@ pub(crate) struct Walk<M: Member> {
 }
 
 impl<M: Member> Walk<M> {
-    /// Begins behind the first part.
-    pub(super) const fn behind_first(cell: Arc<Cell<M>>) -> Self {
-        Self { cell, next: 1 }
+    /// Begins with part `next`; those before have had theirs.
+    pub(super) const fn from(cell: Arc<Cell<M>>, next: usize) -> Self {
+        Self { cell, next }
     }
 
-    /// Hands what is published to those in the next part. `false`: it was the last.
+    /// Hands what is published to those in the next parts. `false`: that was all.
     pub(crate) fn go_on(&mut self, audience: &Audience, out: &mut impl Outlet<M>) -> bool {
         self.cell.begin(out);
-        let part = self.next;
-        self.next += 1;
-        lock(&self.cell.state).members.publish_part(part, audience, out)
+        let next = lock(&self.cell.state).members.publish_some(self.next, audience, out);
+        self.next = next.unwrap_or(self.next);
+        next.is_some()
     }
 }
 
