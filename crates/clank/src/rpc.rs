@@ -1,6 +1,6 @@
 //! Procedures: what clients can call.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ pub trait Service: Send + Sync + Sized + 'static {
 }
 
 /// The procedures of a service.
-pub struct Procedures<S>(HashMap<&'static str, Procedure<S>>);
+pub struct Procedures<S>(BTreeMap<&'static str, Procedure<S>>);
 
 struct Procedure<S> {
     call: Box<dyn Fn(Arc<S>, Call) -> BoxFuture<Reply> + Send + Sync>,
@@ -165,16 +165,47 @@ pub struct Call(Arc<Called>);
 #[derive(Debug)]
 pub(crate) struct Called {
     pub(crate) caller: Option<Connection>,
-    pub(crate) uri: Box<str>,
-    /// An array or an object of JSON.
-    pub(crate) params: Bytes,
+    pub(crate) named: Named,
     /// The parts in which it comes, if its procedure takes parts.
     pub(crate) parts: Option<Slot>,
+}
+
+/// A URI and, behind it, an array or an object of JSON.
+#[derive(Debug)]
+pub(crate) struct Named {
+    text: Vec<u8>,
+    /// Bytes of the URI.
+    uri: usize,
+}
+
+impl Named {
+    /// `write` appends the parameters, of which `hint` is the likely length in bytes.
+    pub(crate) fn new(uri: &str, hint: usize, write: impl FnOnce(&mut Vec<u8>)) -> Self {
+        let mut text = Vec::with_capacity(uri.len() + hint);
+        text.extend_from_slice(uri.as_bytes());
+        write(&mut text);
+        Self { text, uri: uri.len() }
+    }
+
+    fn uri(&self) -> &str {
+        // It was written as text.
+        self.text.get(..self.uri).and_then(|uri| std::str::from_utf8(uri).ok()).unwrap_or_default()
+    }
+
+    fn params(&self) -> &[u8] {
+        self.text.get(self.uri..).unwrap_or_default()
+    }
 }
 
 impl Call {
     pub(crate) fn new(called: Called) -> Self {
         Self(Arc::new(called))
+    }
+
+    /// A call by the program.
+    pub(crate) fn by_program(uri: &str, params: &[u8], parts: Option<Slot>) -> Self {
+        let named = Named::new(uri, params.len(), |out| out.extend_from_slice(params));
+        Self::new(Called { caller: None, named, parts })
     }
 
     /// Who calls; `None` if it is the program itself.
@@ -184,7 +215,7 @@ impl Call {
 
     /// The URI that was called.
     pub fn uri(&self) -> &str {
-        &self.0.uri
+        self.0.named.uri()
     }
 
     /// The parameters as JSON: an array or an object, as the caller wrote it.
@@ -201,8 +232,8 @@ impl Call {
         read_params(self.params_bytes())
     }
 
-    pub(crate) fn params_bytes(&self) -> &Bytes {
-        &self.0.params
+    pub(crate) fn params_bytes(&self) -> &[u8] {
+        self.0.named.params()
     }
 
     /// Its parts; of one that comes as a whole, one.
@@ -210,7 +241,7 @@ impl Call {
         self.0.parts.as_ref().and_then(Slot::take).unwrap_or_else(|| {
             let (input, received) = mpsc::channel(1);
             // There is room for it.
-            _ = input.try_send(Part::new(self.0.params.clone()));
+            _ = input.try_send(Part::new(Bytes::copy_from_slice(self.params_bytes())));
             Parts::new(received, Output::Nobody)
         })
     }
@@ -385,109 +416,134 @@ pub trait CallHandler: Send + Sync + 'static {
     fn call(&self, call: Call) -> impl Future<Output = Result<Answer, RpcError>> + Send;
 }
 
-/// A [`CallHandler`] behind a pointer.
-pub(crate) trait ErasedCallHandler: Send + Sync {
-    fn takes(&self, uri: &str) -> bool;
-    fn call(self: Arc<Self>, call: Call) -> BoxFuture<Reply>;
+/// A procedure, whatever its type.
+pub(crate) trait ErasedProcedure: Send + Sync {
+    /// Whether it is first polled on the thread that serves the caller's socket.
+    fn is_inline(&self) -> bool;
+
+    /// Whether its calls may come in parts.
+    fn takes_parts(&self) -> bool {
+        false
+    }
+
+    fn call(&self, call: Call) -> BoxFuture<Reply>;
 }
 
-pub(crate) struct ErasedCalls<H>(pub H);
+/// A [`CallHandler`] behind a pointer.
+pub(crate) trait ErasedCallHandler: ErasedProcedure {
+    fn takes(&self, uri: &str) -> bool;
+}
+
+pub(crate) struct ErasedCalls<H>(Arc<H>);
+
+impl<H: CallHandler> ErasedCalls<H> {
+    pub(crate) fn new(handler: H) -> Self {
+        Self(Arc::new(handler))
+    }
+}
+
+impl<H: CallHandler> ErasedProcedure for ErasedCalls<H> {
+    fn is_inline(&self) -> bool {
+        true
+    }
+
+    fn call(&self, call: Call) -> BoxFuture<Reply> {
+        let handler = Arc::clone(&self.0);
+        Box::pin(async move { Ok(handler.call(call).await?.0) })
+    }
+}
 
 impl<H: CallHandler> ErasedCallHandler for ErasedCalls<H> {
     fn takes(&self, uri: &str) -> bool {
         self.0.takes(uri)
     }
-
-    fn call(self: Arc<Self>, call: Call) -> BoxFuture<Reply> {
-        Box::pin(async move { Ok(self.0.call(call).await?.0) })
-    }
 }
 
-/// A procedure that was found.
-pub(crate) enum Found {
-    Method(Arc<dyn ErasedService>, Box<str>),
-    Other(Arc<dyn ErasedCallHandler>),
+/// A service, whatever its type.
+pub(crate) enum AnyService {
+    Methods(BTreeMap<&'static str, Arc<dyn ErasedProcedure>>),
+    /// It takes every method.
+    Closure(Arc<dyn ErasedProcedure>),
 }
 
-impl Found {
-    /// Whether its calls may come in parts.
-    pub(crate) fn takes_parts(&self) -> bool {
-        match self {
-            Self::Method(service, method) => service.takes_parts(method),
-            Self::Other(_) => false,
-        }
-    }
-
-    pub(crate) fn call(self, call: Call) -> BoxFuture<Reply> {
-        match self {
-            Self::Method(service, method) => service.call(&method, call),
-            Self::Other(handler) => handler.call(call),
-        }
-    }
-}
-
-/// A [`Service`] behind a pointer.
-pub(crate) trait ErasedService: Send + Sync {
-    /// Whether `method` runs inline; `None` if there is no such method.
-    fn inline(&self, method: &str) -> Option<bool>;
-    /// Whether calls of `method` may come in parts.
-    fn takes_parts(&self, method: &str) -> bool {
-        _ = method;
-        false
-    }
-    /// Calls `method`, which must exist.
-    fn call(self: Arc<Self>, method: &str, call: Call) -> BoxFuture<Reply>;
-}
-
-pub(crate) struct Erased<S> {
-    service: Arc<S>,
-    procedures: Procedures<S>,
-}
-
-impl<S: Service> Erased<S> {
-    pub(crate) fn new(service: S) -> Self {
-        let mut procedures = Procedures(HashMap::new());
+impl AnyService {
+    pub(crate) fn new<S: Service>(service: S) -> Self {
+        let mut procedures = Procedures(BTreeMap::new());
         S::procedures(&mut procedures);
-        Self { service: Arc::new(service), procedures }
-    }
-}
-
-impl<S: Service> ErasedService for Erased<S> {
-    fn inline(&self, method: &str) -> Option<bool> {
-        self.procedures.0.get(method).map(|procedure| procedure.inline)
-    }
-
-    fn takes_parts(&self, method: &str) -> bool {
-        self.procedures.0.get(method).is_some_and(|procedure| procedure.takes_parts)
+        let service = Arc::new(service);
+        let methods = procedures.0.into_iter().map(|(name, procedure)| {
+            let method = Method { service: Arc::clone(&service), procedure };
+            (name, Arc::new(method) as Arc<dyn ErasedProcedure>)
+        });
+        Self::Methods(methods.collect())
     }
 
-    fn call(self: Arc<Self>, method: &str, call: Call) -> BoxFuture<Reply> {
-        match self.procedures.0.get(method) {
-            Some(procedure) => (procedure.call)(Arc::clone(&self.service), call),
-            None => Box::pin(std::future::ready(Err(RpcError::not_found()))),
+    /// A single closure: it gets the method's name with every call.
+    pub(crate) fn closure<F, Fut>(closure: F) -> Self
+    where
+        F: Fn(String, Call) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Value, RpcError>> + Send + 'static,
+    {
+        Self::Closure(Arc::new(Closure(Arc::new(closure))))
+    }
+
+    pub(crate) fn find(&self, method: &str) -> Option<&Arc<dyn ErasedProcedure>> {
+        match self {
+            Self::Methods(methods) => methods.get(method),
+            Self::Closure(closure) => Some(closure),
         }
     }
 }
 
-/// A single closure as a service: it gets the method's name with every call.
-pub(crate) struct Closure<F>(pub F);
+/// A procedure with its service.
+struct Method<S> {
+    service: Arc<S>,
+    procedure: Procedure<S>,
+}
 
-impl<F, Fut> ErasedService for Closure<F>
+impl<S: Service> ErasedProcedure for Method<S> {
+    fn is_inline(&self) -> bool {
+        self.procedure.inline
+    }
+
+    fn takes_parts(&self) -> bool {
+        self.procedure.takes_parts
+    }
+
+    fn call(&self, call: Call) -> BoxFuture<Reply> {
+        (self.procedure.call)(Arc::clone(&self.service), call)
+    }
+}
+
+struct Closure<F>(Arc<F>);
+
+impl<F, Fut> ErasedProcedure for Closure<F>
 where
     F: Fn(String, Call) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<Value, RpcError>> + Send + 'static,
 {
-    fn inline(&self, _: &str) -> Option<bool> {
-        Some(false)
+    fn is_inline(&self) -> bool {
+        false
     }
 
-    fn call(self: Arc<Self>, method: &str, call: Call) -> BoxFuture<Reply> {
-        let method = method.to_owned();
+    fn call(&self, call: Call) -> BoxFuture<Reply> {
+        let closure = Arc::clone(&self.0);
         Box::pin(async move {
-            let result = (self.0)(method, call).await?;
+            let method = address(call.uri()).1.to_owned();
+            let result = closure(method, call).await?;
             PayloadBuf::from_serialize(&result).map_err(|error| RpcError::new(error.to_string()))
         })
     }
+}
+
+/// The service and the method that a URI names: what stands before the first slash, and from there to
+/// the second.
+pub(crate) fn address(uri: &str) -> (&str, &str) {
+    let split = |text: &str| text.bytes().position(|byte| byte == b'/');
+    let Some((service, method)) = split(uri).and_then(|at| Some((uri.get(..at)?, uri.get(at + 1..)?))) else {
+        return (uri, "");
+    };
+    (service, split(method).and_then(|at| method.get(..at)).unwrap_or(method))
 }
 
 #[cfg(all(test, not(feature = "shuttle")))]
@@ -500,12 +556,7 @@ mod tests {
     use super::*;
 
     fn call(params: &str) -> Call {
-        Call::new(Called {
-            caller: None,
-            uri: "sample/add".into(),
-            params: Bytes::copy_from_slice(params.as_bytes()),
-            parts: None,
-        })
+        Call::by_program("sample/add", params.as_bytes(), None)
     }
 
     /// What `P` makes of the parameters: its value, or the error's code and description.
@@ -581,8 +632,8 @@ mod tests {
             Err(RpcError::new(call.uri()).code(1))
         }
 
-        async fn no_json(self: Arc<Self>, _: Call, (): ()) -> Result<HashMap<Vec<u8>, u8>, RpcError> {
-            Ok(HashMap::from([(vec![1], 1)]))
+        async fn no_json(self: Arc<Self>, _: Call, (): ()) -> Result<BTreeMap<Vec<u8>, u8>, RpcError> {
+            Ok(BTreeMap::from([(vec![1], 1)]))
         }
     }
 
@@ -592,34 +643,48 @@ mod tests {
         }
     }
 
-    async fn answer(service: Arc<dyn ErasedService>, method: &str, params: &str) -> Result<Value, RpcError> {
-        Ok(service.call(method, call(params)).await?.as_payload().to_value().unwrap())
+    async fn answer(service: &AnyService, method: &str, params: &str) -> Result<Value, RpcError> {
+        let procedure = service.find(method).unwrap();
+        Ok(procedure.call(call(params)).await?.as_payload().to_value().unwrap())
     }
 
     #[tokio::test]
     async fn a_service_answers_by_the_names_it_gave() {
-        let service: Arc<dyn ErasedService> = Arc::new(Erased::new(Sample));
-        let inline = ["add", "fail", "new"].map(|method| service.inline(method));
+        let service = AnyService::new(Sample);
+        let inline = ["add", "fail", "new"].map(|method| service.find(method).map(|it| it.is_inline()));
         assert_eq!(inline, [Some(false), Some(true), None]);
-        assert_eq!(answer(Arc::clone(&service), "add", "[1,2]").await, Ok(json!(3)));
-        assert_eq!(answer(Arc::clone(&service), "new", "[]").await, Err(RpcError::not_found()));
-        let failed = answer(Arc::clone(&service), "fail", "[]").await;
+        assert_eq!(answer(&service, "add", "[1,2]").await, Ok(json!(3)));
+        let failed = answer(&service, "fail", "[]").await;
         assert_eq!(failed, Err(RpcError::new("sample/add").code(1)));
-        let unfit = answer(Arc::clone(&service), "add", "[null]").await.unwrap_err();
+        let unfit = answer(&service, "add", "[null]").await.unwrap_err();
         assert_eq!(unfit.code, 400);
-        let no_json = answer(service, "no_json", "[]").await.unwrap_err();
+        let no_json = answer(&service, "no_json", "[]").await.unwrap_err();
         assert!(no_json.description().starts_with("result is no JSON: "), "{no_json}");
         assert_eq!(no_json.code, 500);
     }
 
     #[tokio::test]
     async fn a_closure_is_given_every_method() {
-        let closure = |method: String, call: Call| async move {
+        let closure = AnyService::closure(|method: String, call: Call| async move {
             let params: Value = call.params()?;
             Ok(json!([method, params]))
-        };
-        let service: Arc<dyn ErasedService> = Arc::new(Closure(closure));
-        assert_eq!(service.inline("any"), Some(false));
-        assert_eq!(answer(service, "any", "[1]").await, Ok(json!(["any", [1]])));
+        });
+        assert!(!closure.find("any").unwrap().is_inline());
+        assert_eq!(answer(&closure, "any", "[1]").await, Ok(json!(["add", [1]])), "as the URI has it");
+    }
+
+    #[test]
+    fn a_uri_names_a_service_and_a_method() {
+        for (uri, expected) in [
+            ("", ("", "")),
+            ("sample", ("sample", "")),
+            ("sample/", ("sample", "")),
+            ("sample/add", ("sample", "add")),
+            ("sample/add/more/", ("sample", "add")),
+            ("/add", ("", "add")),
+            ("ä/ö/ü", ("ä", "ö")),
+        ] {
+            assert_eq!(address(uri), expected, "{uri}");
+        }
     }
 }
