@@ -24,24 +24,41 @@ impl<'a> Scanner<'a> {
     }
 
     /// Takes the value that begins here, at most `limit` (64 or less) levels deep.
-    ///
-    /// Iterative, so that nesting costs a bit of a word and not a frame of the stack.
     pub(crate) fn value(&mut self, limit: u32) -> Result<Raw<'a>, SyntaxError> {
         let start = self.at;
+        if !self.scalar()? {
+            self.container(limit)?;
+        }
+        Ok(Raw(self.since(start)))
+    }
+
+    /// Takes a string, a number or a literal; false if an array or an object begins here.
+    fn scalar(&mut self) -> Result<bool, SyntaxError> {
+        match self.peek() {
+            Some(b'"') => self.string()?,
+            Some(b'-' | b'0'..=b'9') => self.number()?,
+            Some(b't') => self.literal("true", "'true'")?,
+            Some(b'f') => self.literal("false", "'false'")?,
+            Some(b'n') => self.literal("null", "'null'")?,
+            Some(b'[' | b'{') => return Ok(false),
+            _ => return Err(self.unexpected("a value")),
+        }
+        Ok(true)
+    }
+
+    /// Takes an array or an object.
+    ///
+    /// Iterative, so that nesting costs a bit of a word and not a frame of the stack.
+    fn container(&mut self, limit: u32) -> Result<(), SyntaxError> {
         let mut open = Open { objects: 0, depth: 0, limit };
         loop {
             let complete = match self.peek() {
-                Some(b'"') => self.string().map(|()| true)?,
                 Some(b'[') => self.open_array(&mut open)?,
                 Some(b'{') => self.open_object(&mut open)?,
-                Some(b'-' | b'0'..=b'9') => self.number().map(|()| true)?,
-                Some(b't') => self.literal("true", "'true'").map(|()| true)?,
-                Some(b'f') => self.literal("false", "'false'").map(|()| true)?,
-                Some(b'n') => self.literal("null", "'null'").map(|()| true)?,
-                _ => return Err(self.unexpected("a value")),
+                _ => self.scalar()?,
             };
             if complete && !self.close_or_next(&mut open)? {
-                return Ok(Raw(self.since(start)));
+                return Ok(());
             }
         }
     }
@@ -89,7 +106,12 @@ impl<'a> Scanner<'a> {
     /// The text from `start` to here. Both lie beside a character of ASCII or at an end of the
     /// text, so that the span is never refused.
     pub(crate) fn since(&self, start: usize) -> &'a str {
-        self.text.get(start..self.at).unwrap_or_default()
+        self.between(start, self.at)
+    }
+
+    /// The text between two such places.
+    pub(crate) fn between(&self, start: usize, end: usize) -> &'a str {
+        self.text.get(start..end).unwrap_or_default()
     }
 
     /// Opens an array; true if it is empty, and so complete.

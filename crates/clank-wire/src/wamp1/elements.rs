@@ -36,24 +36,25 @@ impl<'a> Elements<'a> {
         if scanner.peek() == Some(b']') {
             return Ok(elements);
         }
-        let mut arguments_start = 0;
-        for index in 0.. {
-            if index == ARGUMENTS {
+        let (mut count, mut arguments_start) = (0, 0);
+        let end = loop {
+            if count == ARGUMENTS {
                 arguments_start = scanner.position();
             }
             let element = scanner.value(MAX_DEPTH - 1)?;
-            if let Some(slot) = elements.head.get_mut(index) {
-                *slot = Some(element);
+            if let Some(place) = elements.head.get_mut(count) {
+                *place = Some(element);
             }
-            if index >= ARGUMENTS {
-                let count = index + 1 - ARGUMENTS;
-                elements.arguments = List::from_scanned(scanner.since(arguments_start), count);
-            }
+            count += 1;
+            let end = scanner.position();
             scanner.white_space();
             if !scanner.skip_comma() {
-                break;
+                break end;
             }
             scanner.white_space();
+        };
+        if count > ARGUMENTS {
+            elements.arguments = List::from_scanned(scanner.between(arguments_start, end), count - ARGUMENTS);
         }
         Ok(elements)
     }
