@@ -9,6 +9,8 @@ pub(super) const WHITE_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 pub(crate) struct Scanner<'a> {
     text: &'a str,
     at: usize,
+    /// There was an escape since this was last asked for.
+    escaped: bool,
 }
 
 /// The arrays and objects that are open, innermost last: a bit each, set for an object.
@@ -20,42 +22,53 @@ struct Open {
 
 impl<'a> Scanner<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Scanner { text, at: 0 }
+        Scanner { text, at: 0, escaped: false }
     }
 
     /// Takes the value that begins here, at most `limit` (64 or less) levels deep.
+    #[inline]
     pub(crate) fn value(&mut self, limit: u32) -> Result<Raw<'a>, SyntaxError> {
         let start = self.at;
-        if !self.scalar()? {
-            self.container(limit)?;
+        match self.plain_end() {
+            Some(end) => self.at = end,
+            None => self.any_value(limit)?,
         }
         Ok(Raw(self.since(start)))
     }
 
-    /// Takes a string, a number or a literal; false if an array or an object begins here.
-    fn scalar(&mut self) -> Result<bool, SyntaxError> {
-        match self.peek() {
-            Some(b'"') => self.string()?,
-            Some(b'-' | b'0'..=b'9') => self.number()?,
-            Some(b't') => self.literal("true", "'true'")?,
-            Some(b'f') => self.literal("false", "'false'")?,
-            Some(b'n') => self.literal("null", "'null'")?,
-            Some(b'[' | b'{') => return Ok(false),
-            _ => return Err(self.unexpected("a value")),
+    /// Where the value that begins here ends, if it is what most are: a string without escapes, or a
+    /// number of nothing but digits.
+    #[inline]
+    fn plain_end(&self) -> Option<usize> {
+        match self.text.as_bytes().get(self.at..)? {
+            [b'"', rest @ ..] => {
+                let run = plain_run(rest);
+                (rest.get(run) == Some(&b'"')).then_some(self.at + run + 2)
+            }
+            [b'1'..=b'9', rest @ ..] => {
+                let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+                let is_over = !matches!(rest.get(digits), Some(b'.' | b'e' | b'E'));
+                is_over.then_some(self.at + 1 + digits)
+            }
+            _ => None,
         }
-        Ok(true)
     }
 
-    /// Takes an array or an object.
+    /// Moves behind the value that begins here, whatever it is.
     ///
     /// Iterative, so that nesting costs a bit of a word and not a frame of the stack.
-    fn container(&mut self, limit: u32) -> Result<(), SyntaxError> {
+    fn any_value(&mut self, limit: u32) -> Result<(), SyntaxError> {
         let mut open = Open { objects: 0, depth: 0, limit };
         loop {
             let complete = match self.peek() {
+                Some(b'"') => self.string().map(|()| true)?,
                 Some(b'[') => self.open_array(&mut open)?,
                 Some(b'{') => self.open_object(&mut open)?,
-                _ => self.scalar()?,
+                Some(b'-' | b'0'..=b'9') => self.number().map(|()| true)?,
+                Some(b't') => self.literal("true", "'true'").map(|()| true)?,
+                Some(b'f') => self.literal("false", "'false'").map(|()| true)?,
+                Some(b'n') => self.literal("null", "'null'").map(|()| true)?,
+                _ => return Err(self.unexpected("a value")),
             };
             if complete && !self.close_or_next(&mut open)? {
                 return Ok(());
@@ -97,6 +110,11 @@ impl<'a> Scanner<'a> {
 
     pub(crate) fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
+    }
+
+    /// Whether a string that was taken since the last call of this has an escape.
+    pub(crate) fn take_escaped(&mut self) -> bool {
+        std::mem::take(&mut self.escaped)
     }
 
     pub(crate) fn position(&self) -> usize {
@@ -195,6 +213,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn escape(&mut self) -> Result<(), SyntaxError> {
+        self.escaped = true;
         self.at += 1;
         match self.peek() {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
