@@ -190,14 +190,11 @@ impl Application {
     }
 
     /// What is called as `uri`.
-    pub(crate) fn procedure(&self, uri: &str) -> Option<Arc<dyn ErasedProcedure>> {
+    pub(crate) fn procedure(&self, uri: &str) -> Option<&dyn ErasedProcedure> {
         let (service, method) = address(uri);
         match self.services.get(service).filter(|_| !method.is_empty()) {
-            Some(service) => service.find(method).cloned(),
-            None => {
-                let other = self.other_calls.as_ref().filter(|other| other.takes(uri))?;
-                Some(Arc::clone(other) as Arc<dyn ErasedProcedure>)
-            }
+            Some(service) => service.find(method),
+            None => Some(&**self.other_calls.as_ref().filter(|other| other.takes(uri))?),
         }
     }
 }

@@ -73,9 +73,9 @@ impl Handle {
         let Some(procedure) = self.engine.application.procedure(uri) else {
             return self.call_client(uri, &params).await;
         };
-        let call = Call::by_program(uri, &params, None);
+        let running = procedure.call(Call::by_program(uri, &params, None));
         // It may block its thread, as application code may, and the caller's may have other duties.
-        let called = self.engine.threads.spawn(contain(move || procedure.call(call)));
+        let called = self.engine.threads.spawn(contain(move || running));
         let mut called = EndWhenDropped(called);
         let reply = (&mut called.0).await;
         let reply = reply.map_err(|_| RpcError::new("the server has ended"))?;

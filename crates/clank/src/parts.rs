@@ -127,9 +127,9 @@ impl Handle {
         let (sent, parts) = mpsc::channel(WAITING);
         let (replies, reply) = oneshot::channel();
         let own = Parts::new(received, Output::Program(sent));
-        let call = Call::by_program(uri, b"", Some(Slot::new(own)));
+        let running = procedure.call(Call::by_program(uri, b"", Some(Slot::new(own))));
         let task = self.engine.threads.spawn(async move {
-            let replied = contain(move || procedure.call(call)).await;
+            let replied = contain(move || running).await;
             let panicked = |panic| Err(RpcError::new(format!("the procedure panicked: {panic}")));
             // Who has given up waiting needs no answer.
             _ = replies.send(replied.unwrap_or_else(panicked));

@@ -125,10 +125,11 @@ impl<S: Service> Procedures<S> {
         Fut: Future<Output = Result<R, RpcError>> + Send + 'static,
     {
         let call = move |service: Arc<S>, call: Call| -> BoxFuture<Reply> {
-            let parts = call.take_parts();
-            let called = procedure(service, call, parts);
+            let procedure = procedure.clone();
             Box::pin(async move {
-                PayloadBuf::from_serialize(&called.await?)
+                let parts = call.take_parts();
+                let result = procedure(service, call, parts).await?;
+                PayloadBuf::from_serialize(&result)
                     .map_err(|error| RpcError::new(format!("result is no JSON: {error}")))
             })
         };
@@ -426,6 +427,7 @@ pub(crate) trait ErasedProcedure: Send + Sync {
         false
     }
 
+    /// The call, of which nothing has run before it is polled.
     fn call(&self, call: Call) -> BoxFuture<Reply>;
 }
 
@@ -461,9 +463,9 @@ impl<H: CallHandler> ErasedCallHandler for ErasedCalls<H> {
 
 /// A service, whatever its type.
 pub(crate) enum AnyService {
-    Methods(BTreeMap<&'static str, Arc<dyn ErasedProcedure>>),
+    Methods(BTreeMap<&'static str, Box<dyn ErasedProcedure>>),
     /// It takes every method.
-    Closure(Arc<dyn ErasedProcedure>),
+    Closure(Box<dyn ErasedProcedure>),
 }
 
 impl AnyService {
@@ -473,7 +475,7 @@ impl AnyService {
         let service = Arc::new(service);
         let methods = procedures.0.into_iter().map(|(name, procedure)| {
             let method = Method { service: Arc::clone(&service), procedure };
-            (name, Arc::new(method) as Arc<dyn ErasedProcedure>)
+            (name, Box::new(method) as Box<dyn ErasedProcedure>)
         });
         Self::Methods(methods.collect())
     }
@@ -484,13 +486,13 @@ impl AnyService {
         F: Fn(String, Call) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Value, RpcError>> + Send + 'static,
     {
-        Self::Closure(Arc::new(Closure(Arc::new(closure))))
+        Self::Closure(Box::new(Closure(Arc::new(closure))))
     }
 
-    pub(crate) fn find(&self, method: &str) -> Option<&Arc<dyn ErasedProcedure>> {
+    pub(crate) fn find(&self, method: &str) -> Option<&dyn ErasedProcedure> {
         match self {
-            Self::Methods(methods) => methods.get(method),
-            Self::Closure(closure) => Some(closure),
+            Self::Methods(methods) => methods.get(method).map(|method| &**method),
+            Self::Closure(closure) => Some(&**closure),
         }
     }
 }

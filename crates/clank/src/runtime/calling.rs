@@ -24,8 +24,8 @@ use super::parts::End;
 use super::peer::Peer;
 use super::program::payload_of;
 use super::reply::{Answer2, Words, append1, invoke};
+use super::turn::Turn;
 use super::wamp2::errors;
-use crate::hooks::BoxFuture;
 use crate::rpc::{Call, Called, ErasedProcedure, Named, Reply, RpcError};
 
 impl Conn {
@@ -66,7 +66,8 @@ impl Conn {
             return self.refuse_call(request, RpcError::new("too many calls in flight").code(429), cx);
         }
         let call = self.called(request);
-        self.run(found, call, To::Wamp1(Cow::Borrowed(&request.id)), None, cx);
+        let begun = begin_call(found, call.clone(), &mut cx.turn);
+        self.go_on_with(begun, call, To::Wamp1(Cow::Borrowed(&request.id)), None, cx);
     }
 
     /// A call of WAMP v1 as procedures see it.
@@ -116,7 +117,8 @@ impl Conn {
             };
             let named = Named::new(uri, payload.value_len() + 2, |out| write_params(&payload, out));
             let call = Call::new(Called { caller: Some(self.connection()), named, parts });
-            self.run(found, call, To::Wamp2(request), end, cx);
+            let begun = begin_call(found, call.clone(), &mut cx.turn);
+            self.go_on_with(begun, call, To::Wamp2(request), end, cx);
         } else {
             let (peer, progress) = (Arc::clone(&self.peer), options.receive_progress);
             let caller = Caller::Wamp2 { peer, request, progress };
@@ -184,41 +186,19 @@ impl Conn {
         self.calls.count() + others >= limit
     }
 
-    /// Runs a procedure of the server's own.
-    fn run(
-        &mut self,
-        procedure: Arc<dyn ErasedProcedure>,
-        call: Call,
-        to: To<'_>,
-        end: Option<End>,
-        cx: &mut Cx,
-    ) {
-        let called = call.clone();
-        if !procedure.is_inline() {
-            return self.go_on_with(move || procedure.call(called), call, to, end, cx);
-        }
-        match Engine::inline(&mut cx.turn, || begin(|| procedure.call(called))) {
-            Begun::Waits(running) => self.go_on_with(move || running, call, to, end, cx),
+    /// Goes on with a call of a procedure of the server's own.
+    fn go_on_with(&mut self, begun: Begun<Reply>, call: Call, to: To<'_>, end: Option<End>, cx: &mut Cx) {
+        let running = match begun {
+            Begun::Waits(running) => running,
             Begun::Over(reply) => {
                 end.iter().for_each(End::set);
-                self.answer_now(&to, &call, reply.map_err(Failed::Panicked), cx);
+                return self.answer_now(&to, &call, reply.map_err(Failed::Panicked), cx);
             }
-        }
-    }
-
-    /// Runs what comes to a procedure's reply on the application's threads.
-    fn go_on_with(
-        &mut self,
-        running: impl FnOnce() -> BoxFuture<Reply> + Send + 'static,
-        call: Call,
-        to: To<'_>,
-        end: Option<End>,
-        cx: &mut Cx,
-    ) {
+        };
         let answer = Answer { to: to.into_owned(), peer: Arc::clone(&self.peer), call };
         let (request, at_end) = (answer.to.request(), end.clone());
         let job = async move {
-            let reply = contain(running).await;
+            let reply = contain(move || running).await;
             at_end.iter().for_each(End::set);
             answer.done(reply.map_err(Failed::Panicked))
         };
@@ -286,6 +266,11 @@ impl Conn {
     pub(super) fn fail_limit(&mut self, message: &str, cx: &mut Cx) {
         self.fail(ErrorKind::LimitExceeded, message, cx);
     }
+}
+
+/// Calls a procedure of the server's own, and runs it as far as it gets if it is inline.
+fn begin_call(procedure: &dyn ErasedProcedure, call: Call, turn: &mut Turn) -> Begun<Reply> {
+    Engine::inline(turn, || begin(procedure.is_inline(), || procedure.call(call)))
 }
 
 /// What it takes to answer a call of a procedure of the server's own.

@@ -199,12 +199,16 @@ pub(crate) enum Begun<T> {
     Waits(BoxFuture<T>),
 }
 
-/// Calls application code, and polls what it returns once; its panics end here. What waits is to be
-/// [contained](contain) further.
-pub(crate) fn begin<T>(code: impl FnOnce() -> BoxFuture<T>) -> Begun<T> {
+/// Calls application code, and polls what it returns once if it is `inline`; its panics end here. What
+/// waits is to be [contained](contain) further.
+pub(crate) fn begin<T>(inline: bool, code: impl FnOnce() -> BoxFuture<T>) -> Begun<T> {
     let mut begun = None;
     let polled = catch_unwind(AssertUnwindSafe(|| {
-        let polled = poll_once(begun.insert(code()));
+        let future = begun.insert(code());
+        if !inline {
+            return Poll::Pending;
+        }
+        let polled = poll_once(future);
         if polled.is_ready() {
             // Dropping is application code too.
             begun = None;
@@ -350,7 +354,7 @@ mod tests {
         /// It panics in the call, when it is polled, or when it is dropped.
         fn code(panics: [bool; 3], polled: Poll<u8>) -> Begun<u8> {
             let [call, poll, drop] = panics;
-            begin(move || {
+            begin(true, move || {
                 assert!(!call, "in the call");
                 let guard = Guard(drop);
                 Box::pin(poll_fn(move |_| {
@@ -371,6 +375,8 @@ mod tests {
             assert_eq!(over, expected.map_err(str::to_owned));
         }
         assert!(matches!(code([false; 3], Poll::Pending), Begun::Waits(_)));
+        let unpolled = begin::<u8>(false, || Box::pin(poll_fn(|_| panic!("nobody polls it"))));
+        assert!(matches!(unpolled, Begun::Waits(_)));
     }
 
     #[test]
