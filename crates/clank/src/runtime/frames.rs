@@ -1,13 +1,21 @@
-//! Frames in order, made for queues that are mostly empty and often hold one.
+//! Frames in order, made for queues that are mostly empty and often hold one; and how they are written.
 
 use std::collections::VecDeque;
+use std::io::{self, IoSlice};
 
 use bytes::Bytes;
+
+use super::outbound::Sink;
 
 /// How many frames a queue has room for once it holds a second one: as many as a burst commonly
 /// has, so that it grows once and not frame by frame.
 const BURST: usize = 15;
 
+/// Frames up to this many bytes in a batch are copied together; a longer batch is written
+/// vectored.
+pub(super) const GATHER: usize = 64 * 1024;
+/// Slices in one vectored write.
+pub(super) const SLICES: usize = 64;
 /// Room that frames of one receiver alone get at first: a burst of answers commonly has less.
 const OWN: usize = 512;
 
@@ -102,6 +110,51 @@ impl Frames {
             Piece::Own(_) => {}
         }
         self.rest.append(&mut later.rest);
+    }
+}
+
+/// Frames in the sole writer's hands.
+pub(super) struct Batch {
+    pub frames: Frames,
+    /// Bytes of the first frame that are written already.
+    pub offset: usize,
+    /// Bytes of all frames from `offset` on.
+    pub bytes: usize,
+}
+
+impl Batch {
+    /// The frames' unwritten parts, in order.
+    fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        let mut offset = self.offset;
+        self.frames.iter().map(move |frame| frame.get(std::mem::take(&mut offset)..).unwrap_or_default())
+    }
+
+    pub(super) fn write(&self, sink: &impl Sink, scratch: &mut Vec<u8>) -> io::Result<usize> {
+        if self.frames.len() == 1 {
+            return sink.write(self.parts().next().unwrap_or_default());
+        }
+        if self.bytes <= GATHER {
+            scratch.clear();
+            self.parts().for_each(|part| scratch.extend_from_slice(part));
+            return sink.write(scratch);
+        }
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let count =
+            slices.iter_mut().zip(self.parts()).map(|(slice, part)| *slice = IoSlice::new(part)).count();
+        sink.write_vectored(slices.get(..count).unwrap_or_default())
+    }
+
+    pub(super) fn advance(&mut self, mut bytes: usize) {
+        while let Some(first) = self.frames.front() {
+            let left = first.len() - self.offset;
+            if bytes < left {
+                self.offset += bytes;
+                break;
+            }
+            bytes -= left;
+            self.offset = 0;
+            self.frames.pop_front();
+        }
     }
 }
 

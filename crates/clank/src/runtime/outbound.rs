@@ -22,15 +22,10 @@ use std::io::{self, IoSlice};
 use bytes::Bytes;
 use clank_core::event::Traffic;
 
-use super::frames::Frames;
+use super::frames::{Batch, Frames};
 use super::sync::atomic::{AtomicUsize, Ordering};
 use super::sync::{Mutex, lock};
 
-/// Frames up to this many bytes in a batch are copied together; a longer batch is written
-/// vectored.
-const GATHER: usize = 64 * 1024;
-/// Slices in one vectored write.
-const SLICES: usize = 64;
 /// Batches that one flush writes before it lets others have their turn.
 const BATCHES: usize = 8;
 /// A longer frame is never copied behind others.
@@ -447,11 +442,8 @@ impl Inner {
                 false => Flushed::Idle,
             });
         }
-        Ok(Batch {
-            frames: std::mem::take(&mut self.queue),
-            offset: std::mem::take(&mut self.offset),
-            bytes: self.waiting,
-        })
+        let (frames, offset) = (std::mem::take(&mut self.queue), std::mem::take(&mut self.offset));
+        Ok(Batch { frames, offset, bytes: self.waiting })
     }
 
     /// Takes `bytes` written ones out of the batch.
@@ -481,50 +473,6 @@ impl Inner {
     }
 }
 
-/// Frames in the sole writer's hands.
-struct Batch {
-    frames: Frames,
-    offset: usize,
-    /// Bytes of all frames from `offset` on.
-    bytes: usize,
-}
-
-impl Batch {
-    /// The frames' unwritten parts, in order.
-    fn parts(&self) -> impl Iterator<Item = &[u8]> {
-        let mut offset = self.offset;
-        self.frames.iter().map(move |frame| frame.get(std::mem::take(&mut offset)..).unwrap_or_default())
-    }
-
-    fn write(&self, sink: &impl Sink, scratch: &mut Vec<u8>) -> io::Result<usize> {
-        if self.frames.len() == 1 {
-            return sink.write(self.parts().next().unwrap_or_default());
-        }
-        if self.bytes <= GATHER {
-            scratch.clear();
-            self.parts().for_each(|part| scratch.extend_from_slice(part));
-            return sink.write(scratch);
-        }
-        let mut slices = [IoSlice::new(&[]); SLICES];
-        let count =
-            slices.iter_mut().zip(self.parts()).map(|(slice, part)| *slice = IoSlice::new(part)).count();
-        sink.write_vectored(slices.get(..count).unwrap_or_default())
-    }
-
-    fn advance(&mut self, mut bytes: usize) {
-        while let Some(first) = self.frames.front() {
-            let left = first.len() - self.offset;
-            if bytes < left {
-                self.offset += bytes;
-                break;
-            }
-            bytes -= left;
-            self.offset = 0;
-            self.frames.pop_front();
-        }
-    }
-}
-
 /// A write that panics leaves a queue that nobody would ever write again: close it instead.
 struct CloseOnPanic<'a>(&'a Outbound, &'a Bounds);
 
@@ -544,6 +492,7 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::frames::{GATHER, SLICES};
     use super::*;
     use OnOverflow::{Disconnect, Drop};
 
