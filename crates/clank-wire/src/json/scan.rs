@@ -29,29 +29,11 @@ impl<'a> Scanner<'a> {
     #[inline]
     pub(crate) fn value(&mut self, limit: u32) -> Result<Raw<'a>, SyntaxError> {
         let start = self.at;
-        match self.plain_end() {
+        match plain_end(self.text.as_bytes(), start) {
             Some(end) => self.at = end,
             None => self.any_value(limit)?,
         }
         Ok(Raw(self.since(start)))
-    }
-
-    /// Where the value that begins here ends, if it is what most are: a string without escapes, or a
-    /// number of nothing but digits.
-    #[inline]
-    fn plain_end(&self) -> Option<usize> {
-        match self.text.as_bytes().get(self.at..)? {
-            [b'"', rest @ ..] => {
-                let run = plain_run(rest);
-                (rest.get(run) == Some(&b'"')).then_some(self.at + run + 2)
-            }
-            [b'1'..=b'9', rest @ ..] => {
-                let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-                let is_over = !matches!(rest.get(digits), Some(b'.' | b'e' | b'E'));
-                is_over.then_some(self.at + 1 + digits)
-            }
-            _ => None,
-        }
     }
 
     /// Moves behind the value that begins here, whatever it is.
@@ -281,6 +263,24 @@ impl<'a> Scanner<'a> {
         // before characters of ASCII; so `at` is always a boundary.
         let found = self.text.get(self.at..).and_then(|rest| rest.chars().next());
         SyntaxError::Unexpected { expected, at: self.at, found }
+    }
+}
+
+/// Where the value that begins at `start` ends, if it is what most are: a string without escapes, or a
+/// number of nothing but digits. Never inlined, so that who calls it keeps its registers.
+#[inline(never)]
+fn plain_end(text: &[u8], start: usize) -> Option<usize> {
+    match text.get(start..)? {
+        [b'"', rest @ ..] => {
+            let run = plain_run(rest);
+            (rest.get(run) == Some(&b'"')).then_some(start + run + 2)
+        }
+        [b'1'..=b'9', rest @ ..] => {
+            let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            let is_over = !matches!(rest.get(digits), Some(b'.' | b'e' | b'E'));
+            is_over.then_some(start + 1 + digits)
+        }
+        _ => None,
     }
 }
 
