@@ -135,12 +135,20 @@ impl<'a> Raw<'a> {
     /// `None` if the value is no string, or one with an escape that names no character (a lone
     /// surrogate).
     pub fn to_text(self) -> Option<Cow<'a, str>> {
-        let inner = self.0.strip_prefix('"')?.strip_suffix('"')?;
+        let inner = self.to_plain_text()?;
         // A checked string holds no quote or control character: what isn't plain is an escape.
         if string::plain_run(inner.as_bytes()) == inner.len() {
             return Some(Cow::Borrowed(inner));
         }
         serde_json::from_str(self.0).ok().map(Cow::Owned)
+    }
+
+    /// The characters of a string that is known to hold no escape; `None` if the value is no string.
+    pub(crate) fn to_plain_text(self) -> Option<&'a str> {
+        if self.kind() != Kind::String {
+            return None;
+        }
+        self.0.get(1..self.0.len() - 1)
     }
 
     /// The elements of an array; `None` if the value is none.

@@ -249,7 +249,7 @@ impl<'a> Payload<'a> {
     }
 
     /// Writes the arguments one behind the other, in JSON with commas between them.
-    pub(crate) fn write_arguments(&self, serializer: Serializer, out: &mut Vec<u8>) {
+    pub fn write_arguments(&self, serializer: Serializer, out: &mut Vec<u8>) {
         if serializer == self.serializer {
             return out.extend_from_slice(self.arguments);
         }

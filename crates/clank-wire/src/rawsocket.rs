@@ -281,9 +281,32 @@ pub fn frame(kind: FrameType, payload: &[u8]) -> Option<Bytes> {
 /// ```
 pub fn build_message(size_hint: usize, write: impl FnOnce(&mut Vec<u8>)) -> Option<Bytes> {
     let mut buf = Vec::with_capacity(HEAD + size_hint);
-    buf.resize(HEAD, 0);
-    write(&mut buf);
-    let (head, message) = buf.split_first_chunk_mut::<HEAD>()?;
-    *head = FrameHeader { kind: FrameType::Message, len: message.len() }.encode()?;
-    Some(buf.into())
+    append_message(&mut buf, write);
+    (!buf.is_empty()).then(|| buf.into())
+}
+
+/// Appends a frame as [`build_message`] makes it to `out`, for one receiver alone. Returns the bytes of
+/// the message; if they are more than a frame can have, nothing has been appended.
+///
+/// What is in `out` before must stay when `write` appends to it.
+///
+/// ```
+/// use clank_wire::rawsocket::append_message;
+///
+/// let mut out = Vec::new();
+/// assert_eq!(append_message(&mut out, |out| out.extend_from_slice(b"[6]")), 3);
+/// assert_eq!(append_message(&mut out, |out| out.resize(20_000_000, b' ')), 20_000_000 - 11);
+/// assert_eq!(out, b"\0\0\0\x03[6]");
+/// ```
+pub fn append_message(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+    let start = out.len();
+    out.extend_from_slice(&[0; HEAD]);
+    write(out);
+    let len = out.len().saturating_sub(start + HEAD);
+    let head = FrameHeader { kind: FrameType::Message, len }.encode();
+    match (head, out.get_mut(start..).and_then(|frame| frame.first_chunk_mut())) {
+        (Some(head), Some(place)) => *place = head,
+        _ => out.truncate(start),
+    }
+    len
 }

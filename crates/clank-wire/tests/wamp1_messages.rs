@@ -229,6 +229,7 @@ fn the_params_of_a_call_are_its_only_compound_argument_or_the_list() {
         let mut written = Vec::new();
         call.params().write(&mut written);
         assert_eq!(String::from_utf8_lossy(&written), params, "{text}");
+        assert_eq!(call.params().len(), written.len(), "{text}");
         let value: Value = call.params().deserialize().unwrap();
         assert_eq!(value, serde_json::from_str::<Value>(params).unwrap());
         assert_eq!(call.params().to_buf().as_payload().to_value().unwrap(), value);

@@ -229,14 +229,14 @@ impl Builder {
     /// Adds what takes the calls that are no service's by [`rpc`](Self::rpc). A second one takes the
     /// place of the first.
     pub fn other_calls(mut self, handler: impl CallHandler) -> Self {
-        self.application.other_calls = Some(Arc::new(rpc::ErasedCalls(handler)));
+        self.application.other_calls = Some(Arc::new(rpc::ErasedCalls::new(handler)));
         self
     }
 
     /// Adds a service: its procedures are called as `name/procedure`. A second one for the same
     /// name takes the place of the first.
     pub fn rpc(mut self, name: impl Into<String>, service: impl Service) -> Self {
-        self.application.services.insert(name.into(), Arc::new(rpc::Erased::new(service)));
+        self.application.services.insert(name.into(), rpc::AnyService::new(service));
         self
     }
 
@@ -246,7 +246,7 @@ impl Builder {
         F: Fn(String, Call) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Value, RpcError>> + Send + 'static,
     {
-        self.application.services.insert(name.into(), Arc::new(rpc::Closure(closure)));
+        self.application.services.insert(name.into(), rpc::AnyService::closure(closure));
         self
     }
 

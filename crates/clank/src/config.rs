@@ -1,6 +1,6 @@
 //! What a server is made of: its settings, and the application's code.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use http::{HeaderMap, header};
 
 use crate::listener::Listeners;
 use crate::raw::MessageHandler;
-use crate::rpc::{ErasedCallHandler, ErasedService, Found};
+use crate::rpc::{AnyService, ErasedCallHandler, ErasedProcedure, address};
 use crate::topic::{ErasedTopicHandler, TopicHooks};
 use crate::wamp2::Realm;
 
@@ -161,7 +161,7 @@ pub(crate) struct Application {
     pub topics: HashMap<String, TopicEntry>,
     /// Takes the topics that have no handler of their own.
     pub other_topics: Option<TopicEntry>,
-    pub services: HashMap<String, Arc<dyn ErasedService>>,
+    pub services: BTreeMap<String, AnyService>,
     /// Takes the calls that are no service's.
     pub other_calls: Option<Arc<dyn ErasedCallHandler>>,
     pub pages: HashMap<String, Page>,
@@ -189,19 +189,12 @@ impl Application {
         self.topics.get(uri.first_segment()).or(self.other_topics.as_ref())
     }
 
-    /// What is called as `uri`, and whether it runs inline.
-    pub(crate) fn procedure(&self, uri: &str) -> Option<(Found, bool)> {
-        let mut segments = uri.split('/');
-        let service = segments.next().and_then(|name| self.services.get(name));
-        match (service, segments.next().filter(|method| !method.is_empty())) {
-            (Some(service), Some(method)) => {
-                let inline = service.inline(method)?;
-                Some((Found::Method(Arc::clone(service), method.into()), inline))
-            }
-            _ => {
-                let other = self.other_calls.as_ref().filter(|other| other.takes(uri))?;
-                Some((Found::Other(Arc::clone(other)), true))
-            }
+    /// What is called as `uri`.
+    pub(crate) fn procedure(&self, uri: &str) -> Option<&dyn ErasedProcedure> {
+        let (service, method) = address(uri);
+        match self.services.get(service).filter(|_| !method.is_empty()) {
+            Some(service) => service.find(method),
+            None => Some(&**self.other_calls.as_ref().filter(|other| other.takes(uri))?),
         }
     }
 }

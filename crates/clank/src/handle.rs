@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::connection::Connection;
 use crate::error::{Error, Result};
-use crate::rpc::{Call, Called, RpcError, answer_of};
+use crate::rpc::{Call, RpcError, answer_of};
 use crate::runtime::{Engine, call_client, contain};
 use crate::server::Control;
 use crate::topic::Topic;
@@ -70,12 +70,12 @@ impl Handle {
         params: &P,
     ) -> Result<R, RpcError> {
         let params = serde_json::to_vec(params).map_err(|error| RpcError::new(error.to_string()))?;
-        let Some((procedure, _)) = self.engine.application.procedure(uri) else {
+        let Some(procedure) = self.engine.application.procedure(uri) else {
             return self.call_client(uri, &params).await;
         };
-        let call = Call::new(Called { caller: None, uri: uri.into(), params: params.into(), parts: None });
+        let running = procedure.call(Call::by_program(uri, &params, None));
         // It may block its thread, as application code may, and the caller's may have other duties.
-        let called = self.engine.threads.spawn(contain(move || procedure.call(call)));
+        let called = self.engine.threads.spawn(contain(move || running));
         let mut called = EndWhenDropped(called);
         let reply = (&mut called.0).await;
         let reply = reply.map_err(|_| RpcError::new("the server has ended"))?;

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::handle::Handle;
-use crate::rpc::{Answered, Call, Called, Reply, RpcError, answer_of, read_params};
+use crate::rpc::{Answered, Call, Reply, RpcError, answer_of, read_params};
 use crate::runtime::{Output, Part, PartsCall, WAITING, contain, payload_of};
 
 /// The arguments of a call, part by part, and the way back for parts of its result: for a procedure
@@ -113,7 +113,7 @@ impl Handle {
         first: &P,
     ) -> Result<Calling, RpcError> {
         let params = json(first)?;
-        let Some((procedure, _)) = self.engine.application.procedure(uri) else {
+        let Some(procedure) = self.engine.application.procedure(uri) else {
             let payload = payload_of(&params).map_err(|error| RpcError::new(error.to_string()))?;
             let begun = PartsCall::begin(&self.engine, uri, payload);
             let (call, results) = begun.map_err(|(uri, why)| RpcError::verbatim(uri, why, None))?;
@@ -127,14 +127,9 @@ impl Handle {
         let (sent, parts) = mpsc::channel(WAITING);
         let (replies, reply) = oneshot::channel();
         let own = Parts::new(received, Output::Program(sent));
-        let call = Call::new(Called {
-            caller: None,
-            uri: uri.into(),
-            params: Bytes::new(),
-            parts: Some(Slot::new(own)),
-        });
+        let running = procedure.call(Call::by_program(uri, b"", Some(Slot::new(own))));
         let task = self.engine.threads.spawn(async move {
-            let replied = contain(move || procedure.call(call)).await;
+            let replied = contain(move || running).await;
             let panicked = |panic| Err(RpcError::new(format!("the procedure panicked: {panic}")));
             // Who has given up waiting needs no answer.
             _ = replies.send(replied.unwrap_or_else(panicked));

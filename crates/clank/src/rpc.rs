@@ -1,6 +1,8 @@
 //! Procedures: what clients can call.
 
-use std::collections::HashMap;
+mod erased;
+
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
+pub(crate) use self::erased::{AnyService, ErasedCallHandler, ErasedCalls, ErasedProcedure, address};
 use crate::connection::Connection;
 use crate::hooks::BoxFuture;
 use crate::parts::{Parts, Slot};
@@ -46,7 +49,7 @@ pub trait Service: Send + Sync + Sized + 'static {
 }
 
 /// The procedures of a service.
-pub struct Procedures<S>(HashMap<&'static str, Procedure<S>>);
+pub struct Procedures<S>(BTreeMap<&'static str, Procedure<S>>);
 
 struct Procedure<S> {
     call: Box<dyn Fn(Arc<S>, Call) -> BoxFuture<Reply> + Send + Sync>,
@@ -125,10 +128,11 @@ impl<S: Service> Procedures<S> {
         Fut: Future<Output = Result<R, RpcError>> + Send + 'static,
     {
         let call = move |service: Arc<S>, call: Call| -> BoxFuture<Reply> {
-            let parts = call.take_parts();
-            let called = procedure(service, call, parts);
+            let procedure = procedure.clone();
             Box::pin(async move {
-                PayloadBuf::from_serialize(&called.await?)
+                let parts = call.take_parts();
+                let result = procedure(service, call, parts).await?;
+                PayloadBuf::from_serialize(&result)
                     .map_err(|error| RpcError::new(format!("result is no JSON: {error}")))
             })
         };
@@ -165,16 +169,47 @@ pub struct Call(Arc<Called>);
 #[derive(Debug)]
 pub(crate) struct Called {
     pub(crate) caller: Option<Connection>,
-    pub(crate) uri: Box<str>,
-    /// An array or an object of JSON.
-    pub(crate) params: Bytes,
+    pub(crate) named: Named,
     /// The parts in which it comes, if its procedure takes parts.
     pub(crate) parts: Option<Slot>,
+}
+
+/// A URI and, behind it, an array or an object of JSON.
+#[derive(Debug)]
+pub(crate) struct Named {
+    text: Vec<u8>,
+    /// Bytes of the URI.
+    uri: usize,
+}
+
+impl Named {
+    /// `write` appends the parameters, of which `hint` is the likely length in bytes.
+    pub(crate) fn new(uri: &str, hint: usize, write: impl FnOnce(&mut Vec<u8>)) -> Self {
+        let mut text = Vec::with_capacity(uri.len() + hint);
+        text.extend_from_slice(uri.as_bytes());
+        write(&mut text);
+        Self { text, uri: uri.len() }
+    }
+
+    fn uri(&self) -> &str {
+        // It was written as text.
+        self.text.get(..self.uri).and_then(|uri| std::str::from_utf8(uri).ok()).unwrap_or_default()
+    }
+
+    fn params(&self) -> &[u8] {
+        self.text.get(self.uri..).unwrap_or_default()
+    }
 }
 
 impl Call {
     pub(crate) fn new(called: Called) -> Self {
         Self(Arc::new(called))
+    }
+
+    /// A call by the program.
+    pub(crate) fn by_program(uri: &str, params: &[u8], parts: Option<Slot>) -> Self {
+        let named = Named::new(uri, params.len(), |out| out.extend_from_slice(params));
+        Self::new(Called { caller: None, named, parts })
     }
 
     /// Who calls; `None` if it is the program itself.
@@ -184,7 +219,7 @@ impl Call {
 
     /// The URI that was called.
     pub fn uri(&self) -> &str {
-        &self.0.uri
+        self.0.named.uri()
     }
 
     /// The parameters as JSON: an array or an object, as the caller wrote it.
@@ -201,8 +236,8 @@ impl Call {
         read_params(self.params_bytes())
     }
 
-    pub(crate) fn params_bytes(&self) -> &Bytes {
-        &self.0.params
+    pub(crate) fn params_bytes(&self) -> &[u8] {
+        self.0.named.params()
     }
 
     /// Its parts; of one that comes as a whole, one.
@@ -210,7 +245,7 @@ impl Call {
         self.0.parts.as_ref().and_then(Slot::take).unwrap_or_else(|| {
             let (input, received) = mpsc::channel(1);
             // There is room for it.
-            _ = input.try_send(Part::new(self.0.params.clone()));
+            _ = input.try_send(Part::new(Bytes::copy_from_slice(self.params_bytes())));
             Parts::new(received, Output::Nobody)
         })
     }
@@ -385,111 +420,6 @@ pub trait CallHandler: Send + Sync + 'static {
     fn call(&self, call: Call) -> impl Future<Output = Result<Answer, RpcError>> + Send;
 }
 
-/// A [`CallHandler`] behind a pointer.
-pub(crate) trait ErasedCallHandler: Send + Sync {
-    fn takes(&self, uri: &str) -> bool;
-    fn call(self: Arc<Self>, call: Call) -> BoxFuture<Reply>;
-}
-
-pub(crate) struct ErasedCalls<H>(pub H);
-
-impl<H: CallHandler> ErasedCallHandler for ErasedCalls<H> {
-    fn takes(&self, uri: &str) -> bool {
-        self.0.takes(uri)
-    }
-
-    fn call(self: Arc<Self>, call: Call) -> BoxFuture<Reply> {
-        Box::pin(async move { Ok(self.0.call(call).await?.0) })
-    }
-}
-
-/// A procedure that was found.
-pub(crate) enum Found {
-    Method(Arc<dyn ErasedService>, Box<str>),
-    Other(Arc<dyn ErasedCallHandler>),
-}
-
-impl Found {
-    /// Whether its calls may come in parts.
-    pub(crate) fn takes_parts(&self) -> bool {
-        match self {
-            Self::Method(service, method) => service.takes_parts(method),
-            Self::Other(_) => false,
-        }
-    }
-
-    pub(crate) fn call(self, call: Call) -> BoxFuture<Reply> {
-        match self {
-            Self::Method(service, method) => service.call(&method, call),
-            Self::Other(handler) => handler.call(call),
-        }
-    }
-}
-
-/// A [`Service`] behind a pointer.
-pub(crate) trait ErasedService: Send + Sync {
-    /// Whether `method` runs inline; `None` if there is no such method.
-    fn inline(&self, method: &str) -> Option<bool>;
-    /// Whether calls of `method` may come in parts.
-    fn takes_parts(&self, method: &str) -> bool {
-        _ = method;
-        false
-    }
-    /// Calls `method`, which must exist.
-    fn call(self: Arc<Self>, method: &str, call: Call) -> BoxFuture<Reply>;
-}
-
-pub(crate) struct Erased<S> {
-    service: Arc<S>,
-    procedures: Procedures<S>,
-}
-
-impl<S: Service> Erased<S> {
-    pub(crate) fn new(service: S) -> Self {
-        let mut procedures = Procedures(HashMap::new());
-        S::procedures(&mut procedures);
-        Self { service: Arc::new(service), procedures }
-    }
-}
-
-impl<S: Service> ErasedService for Erased<S> {
-    fn inline(&self, method: &str) -> Option<bool> {
-        self.procedures.0.get(method).map(|procedure| procedure.inline)
-    }
-
-    fn takes_parts(&self, method: &str) -> bool {
-        self.procedures.0.get(method).is_some_and(|procedure| procedure.takes_parts)
-    }
-
-    fn call(self: Arc<Self>, method: &str, call: Call) -> BoxFuture<Reply> {
-        match self.procedures.0.get(method) {
-            Some(procedure) => (procedure.call)(Arc::clone(&self.service), call),
-            None => Box::pin(std::future::ready(Err(RpcError::not_found()))),
-        }
-    }
-}
-
-/// A single closure as a service: it gets the method's name with every call.
-pub(crate) struct Closure<F>(pub F);
-
-impl<F, Fut> ErasedService for Closure<F>
-where
-    F: Fn(String, Call) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = Result<Value, RpcError>> + Send + 'static,
-{
-    fn inline(&self, _: &str) -> Option<bool> {
-        Some(false)
-    }
-
-    fn call(self: Arc<Self>, method: &str, call: Call) -> BoxFuture<Reply> {
-        let method = method.to_owned();
-        Box::pin(async move {
-            let result = (self.0)(method, call).await?;
-            PayloadBuf::from_serialize(&result).map_err(|error| RpcError::new(error.to_string()))
-        })
-    }
-}
-
 #[cfg(all(test, not(feature = "shuttle")))]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -500,12 +430,7 @@ mod tests {
     use super::*;
 
     fn call(params: &str) -> Call {
-        Call::new(Called {
-            caller: None,
-            uri: "sample/add".into(),
-            params: Bytes::copy_from_slice(params.as_bytes()),
-            parts: None,
-        })
+        Call::by_program("sample/add", params.as_bytes(), None)
     }
 
     /// What `P` makes of the parameters: its value, or the error's code and description.
@@ -568,58 +493,5 @@ mod tests {
         assert_eq!(details, json!({"code": 418, "rpc": "mine", "params": [1], "why": "tea"}));
         let details = RpcError::new("no").to_details(&call("{}")).unwrap().as_payload().to_value().unwrap();
         assert_eq!(details, json!({"code": 500, "rpc": "sample/add", "params": {}}));
-    }
-
-    struct Sample;
-
-    impl Sample {
-        async fn add(self: Arc<Self>, _: Call, terms: Vec<i64>) -> Result<i64, RpcError> {
-            Ok(terms.iter().sum())
-        }
-
-        async fn fail(self: Arc<Self>, call: Call, (): ()) -> Result<(), RpcError> {
-            Err(RpcError::new(call.uri()).code(1))
-        }
-
-        async fn no_json(self: Arc<Self>, _: Call, (): ()) -> Result<HashMap<Vec<u8>, u8>, RpcError> {
-            Ok(HashMap::from([(vec![1], 1)]))
-        }
-    }
-
-    impl Service for Sample {
-        fn procedures(procedures: &mut Procedures<Self>) {
-            procedures.add("add", Self::add).add_inline("fail", Self::fail).add("no_json", Self::no_json);
-        }
-    }
-
-    async fn answer(service: Arc<dyn ErasedService>, method: &str, params: &str) -> Result<Value, RpcError> {
-        Ok(service.call(method, call(params)).await?.as_payload().to_value().unwrap())
-    }
-
-    #[tokio::test]
-    async fn a_service_answers_by_the_names_it_gave() {
-        let service: Arc<dyn ErasedService> = Arc::new(Erased::new(Sample));
-        let inline = ["add", "fail", "new"].map(|method| service.inline(method));
-        assert_eq!(inline, [Some(false), Some(true), None]);
-        assert_eq!(answer(Arc::clone(&service), "add", "[1,2]").await, Ok(json!(3)));
-        assert_eq!(answer(Arc::clone(&service), "new", "[]").await, Err(RpcError::not_found()));
-        let failed = answer(Arc::clone(&service), "fail", "[]").await;
-        assert_eq!(failed, Err(RpcError::new("sample/add").code(1)));
-        let unfit = answer(Arc::clone(&service), "add", "[null]").await.unwrap_err();
-        assert_eq!(unfit.code, 400);
-        let no_json = answer(service, "no_json", "[]").await.unwrap_err();
-        assert!(no_json.description().starts_with("result is no JSON: "), "{no_json}");
-        assert_eq!(no_json.code, 500);
-    }
-
-    #[tokio::test]
-    async fn a_closure_is_given_every_method() {
-        let closure = |method: String, call: Call| async move {
-            let params: Value = call.params()?;
-            Ok(json!([method, params]))
-        };
-        let service: Arc<dyn ErasedService> = Arc::new(Closure(closure));
-        assert_eq!(service.inline("any"), Some(false));
-        assert_eq!(answer(service, "any", "[1]").await, Ok(json!(["any", [1]])));
     }
 }

@@ -9,6 +9,8 @@ pub(super) const WHITE_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 pub(crate) struct Scanner<'a> {
     text: &'a str,
     at: usize,
+    /// There was an escape since this was last asked for.
+    escaped: bool,
 }
 
 /// The arrays and objects that are open, innermost last: a bit each, set for an object.
@@ -20,14 +22,24 @@ struct Open {
 
 impl<'a> Scanner<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Scanner { text, at: 0 }
+        Scanner { text, at: 0, escaped: false }
     }
 
     /// Takes the value that begins here, at most `limit` (64 or less) levels deep.
-    ///
-    /// Iterative, so that nesting costs a bit of a word and not a frame of the stack.
+    #[inline]
     pub(crate) fn value(&mut self, limit: u32) -> Result<Raw<'a>, SyntaxError> {
         let start = self.at;
+        match plain_end(self.text.as_bytes(), start) {
+            Some(end) => self.at = end,
+            None => self.any_value(limit)?,
+        }
+        Ok(Raw(self.since(start)))
+    }
+
+    /// Moves behind the value that begins here, whatever it is.
+    ///
+    /// Iterative, so that nesting costs a bit of a word and not a frame of the stack.
+    fn any_value(&mut self, limit: u32) -> Result<(), SyntaxError> {
         let mut open = Open { objects: 0, depth: 0, limit };
         loop {
             let complete = match self.peek() {
@@ -41,7 +53,7 @@ impl<'a> Scanner<'a> {
                 _ => return Err(self.unexpected("a value")),
             };
             if complete && !self.close_or_next(&mut open)? {
-                return Ok(Raw(self.since(start)));
+                return Ok(());
             }
         }
     }
@@ -82,6 +94,11 @@ impl<'a> Scanner<'a> {
         self.text.as_bytes().get(self.at).copied()
     }
 
+    /// Whether a string that was taken since the last call of this has an escape.
+    pub(crate) fn take_escaped(&mut self) -> bool {
+        std::mem::take(&mut self.escaped)
+    }
+
     pub(crate) fn position(&self) -> usize {
         self.at
     }
@@ -89,7 +106,12 @@ impl<'a> Scanner<'a> {
     /// The text from `start` to here. Both lie beside a character of ASCII or at an end of the
     /// text, so that the span is never refused.
     pub(crate) fn since(&self, start: usize) -> &'a str {
-        self.text.get(start..self.at).unwrap_or_default()
+        self.between(start, self.at)
+    }
+
+    /// The text between two such places.
+    pub(crate) fn between(&self, start: usize, end: usize) -> &'a str {
+        self.text.get(start..end).unwrap_or_default()
     }
 
     /// Opens an array; true if it is empty, and so complete.
@@ -173,6 +195,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn escape(&mut self) -> Result<(), SyntaxError> {
+        self.escaped = true;
         self.at += 1;
         match self.peek() {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
@@ -240,6 +263,24 @@ impl<'a> Scanner<'a> {
         // before characters of ASCII; so `at` is always a boundary.
         let found = self.text.get(self.at..).and_then(|rest| rest.chars().next());
         SyntaxError::Unexpected { expected, at: self.at, found }
+    }
+}
+
+/// Where the value that begins at `start` ends, if it is what most are: a string without escapes, or a
+/// number of nothing but digits. Never inlined, so that who calls it keeps its registers.
+#[inline(never)]
+fn plain_end(text: &[u8], start: usize) -> Option<usize> {
+    match text.get(start..)? {
+        [b'"', rest @ ..] => {
+            let run = plain_run(rest);
+            (rest.get(run) == Some(&b'"')).then_some(start + run + 2)
+        }
+        [b'1'..=b'9', rest @ ..] => {
+            let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            let is_over = !matches!(rest.get(digits), Some(b'.' | b'e' | b'E'));
+            is_over.then_some(start + 1 + digits)
+        }
+        _ => None,
     }
 }
 

@@ -13,6 +13,11 @@ pub(super) fn plain_run(bytes: &[u8]) -> usize {
             return index * 8 + special.trailing_zeros() as usize / 8;
         }
     }
+    if let (false, Some(last)) = (rest.is_empty(), bytes.last_chunk()) {
+        // What it has of the words before is plain.
+        let special = special_bytes(u64::from_le_bytes(*last));
+        return bytes.len() - 8 + special.trailing_zeros() as usize / 8;
+    }
     let plain = rest.iter().position(|byte| is_special(*byte));
     words.len() * 8 + plain.unwrap_or(rest.len())
 }
@@ -62,4 +67,28 @@ fn special_bytes(word: u64) -> u64 {
     let backslash = zero_at(word ^ (ONES * b'\\' as u64));
     let control = word.wrapping_sub(ONES * 0x20) & !word;
     (quote | backslash | control) & HIGH_BITS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_of_plain_characters_ends_at_the_first_special_one() {
+        for length in 0..40 {
+            let plain = vec![b'a'; length];
+            assert_eq!(plain_run(&plain), length);
+            for at in 0..length {
+                for special in [b'"', b'\\', 0, 0x1f] {
+                    let mut text = plain.clone();
+                    text[at] = special;
+                    // What is behind the first does not count.
+                    text[length - 1] = special;
+                    assert_eq!(plain_run(&text), at, "{special} at {at} of {length}");
+                }
+            }
+            let high = vec![0xff; length];
+            assert_eq!(plain_run(&high), length);
+        }
+    }
 }

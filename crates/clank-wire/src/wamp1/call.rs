@@ -88,6 +88,15 @@ impl<'a> Call<'a> {
 }
 
 impl Params<'_> {
+    /// How many bytes [`Params::write`] appends.
+    #[expect(clippy::len_without_is_empty, reason = "no params are empty: they are a value")]
+    pub fn len(&self) -> usize {
+        match self {
+            Params::Only(only) => only.as_str().len(),
+            Params::All(list) => list.as_str().len() + 2,
+        }
+    }
+
     /// Appends the params to `out`, as one array or object.
     pub fn write(&self, out: &mut Vec<u8>) {
         match self {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{Excerpt, Malformed, MessageType};
-use crate::json::{Kind, List, MAX_DEPTH, Raw, Scanner, write_string};
+use crate::json::{Kind, List, MAX_DEPTH, Raw, Scanner, SyntaxError, write_string};
 
 /// No message has more elements than these, except the arguments of CALL, which have their list.
 const HEAD: usize = 5;
@@ -13,11 +13,16 @@ const ARGUMENTS: usize = 3;
 /// The elements of a received message. The whole text has been checked.
 pub(super) struct Elements<'a> {
     head: [Option<Raw<'a>>; HEAD],
+    /// Those of them with an escape in them, a bit each.
+    escaped: u8,
     arguments: List<'a>,
 }
 
 impl<'a> Elements<'a> {
-    pub(super) fn scan(text: &'a str) -> Result<Self, Malformed> {
+    pub(super) const NONE: Self = Elements { head: [None; HEAD], escaped: 0, arguments: List::EMPTY };
+
+    /// Takes the elements of `text`, where there were [none](Self::NONE).
+    pub(super) fn scan(&mut self, text: &'a str) -> Result<(), Malformed> {
         let mut scanner = Scanner::new(text);
         scanner.white_space();
         if scanner.peek() != Some(b'[') {
@@ -25,37 +30,38 @@ impl<'a> Elements<'a> {
         }
         scanner.expect(b'[', "'['")?;
         scanner.white_space();
-        let elements = Self::scan_elements(&mut scanner)?;
+        self.scan_elements(&mut scanner)?;
         scanner.expect(b']', "',' or ']'")?;
-        scanner.end()?;
-        Ok(elements)
+        Ok(scanner.end()?)
     }
 
-    fn scan_elements(scanner: &mut Scanner<'a>) -> Result<Self, Malformed> {
-        let mut elements = Elements { head: [None; HEAD], arguments: List::EMPTY };
+    fn scan_elements(&mut self, scanner: &mut Scanner<'a>) -> Result<(), SyntaxError> {
         if scanner.peek() == Some(b']') {
-            return Ok(elements);
+            return Ok(());
         }
-        let mut arguments_start = 0;
-        for index in 0.. {
-            if index == ARGUMENTS {
+        let (mut count, mut arguments_start) = (0, 0);
+        let end = loop {
+            if count == ARGUMENTS {
                 arguments_start = scanner.position();
             }
             let element = scanner.value(MAX_DEPTH - 1)?;
-            if let Some(slot) = elements.head.get_mut(index) {
-                *slot = Some(element);
+            if let Some(place) = self.head.get_mut(count) {
+                *place = Some(element);
+                self.escaped |= u8::from(scanner.take_escaped()) << count;
             }
-            if index >= ARGUMENTS {
-                let count = index + 1 - ARGUMENTS;
-                elements.arguments = List::from_scanned(scanner.since(arguments_start), count);
-            }
+            count += 1;
+            let end = scanner.position();
             scanner.white_space();
             if !scanner.skip_comma() {
-                break;
+                break end;
             }
             scanner.white_space();
+        };
+        if count > ARGUMENTS {
+            let arguments = scanner.between(arguments_start, end);
+            self.arguments = List::from_scanned(arguments, count - ARGUMENTS);
         }
-        Ok(elements)
+        Ok(())
     }
 
     /// The type: digits alone, since `true`, `"5"` and `5.0` are other types in JSON.
@@ -85,7 +91,11 @@ impl<'a> Elements<'a> {
         index: usize,
         needs: &'static str,
     ) -> Result<Cow<'a, str>, Malformed> {
-        let text = self.at(index).and_then(Raw::to_text);
+        let element = self.at(index);
+        let text = match self.escaped >> index & 1 {
+            0 => element.and_then(Raw::to_plain_text).map(Cow::Borrowed),
+            _ => element.and_then(Raw::to_text),
+        };
         text.ok_or_else(|| self.unfit(message, index, needs))
     }
 

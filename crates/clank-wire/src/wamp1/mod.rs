@@ -103,7 +103,8 @@ impl<'a> ClientMessage<'a> {
     /// When the text is not JSON, not a message of WAMP v1 or not one that clients send. That the
     /// whole text is JSON is checked before anything else.
     pub fn decode(text: &'a str) -> Result<Self, Malformed> {
-        let elements = Elements::scan(text)?;
+        let mut elements = Elements::NONE;
+        elements.scan(text)?;
         match elements.message_type()? {
             MessageType::Prefix => Prefix::decode(&elements).map(Self::Prefix),
             MessageType::Call => Call::decode(&elements).map(Self::Call),
@@ -132,7 +133,8 @@ impl<'a> ServerMessage<'a> {
     /// # Errors
     /// As [`ClientMessage::decode`].
     pub fn decode(text: &'a str) -> Result<Self, Malformed> {
-        let elements = Elements::scan(text)?;
+        let mut elements = Elements::NONE;
+        elements.scan(text)?;
         match elements.message_type()? {
             MessageType::Welcome => Welcome::decode(&elements).map(Self::Welcome),
             MessageType::Prefix => Prefix::decode(&elements).map(Self::Prefix),

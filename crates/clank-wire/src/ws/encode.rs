@@ -1,6 +1,6 @@
 use bytes::Bytes;
 
-use super::header::{Header, HeaderBytes, MAX_CONTROL, MAX_HEADER};
+use super::header::{Header, HeaderBytes, MAX_CONTROL, MAX_HEADER, SHORT_HEADER};
 use super::{CloseCode, OpCode, Role, mask};
 
 /// Bytes of the longest header of an unmasked frame.
@@ -53,6 +53,39 @@ pub(super) fn build(
     let start = MAX_SERVER_HEADER - header.len();
     buf[start..MAX_SERVER_HEADER].copy_from_slice(&header);
     Bytes::from(buf).slice(start..)
+}
+
+/// Appends a frame as [`build_frame`] makes it to `out`, for one receiver alone. Returns the bytes of its
+/// payload.
+///
+/// What is in `out` before must stay when `write` appends to it.
+///
+/// ```
+/// use clank_wire::ws::{OpCode, append_frame};
+///
+/// let mut out = Vec::new();
+/// assert_eq!(append_frame(OpCode::Text, &mut out, |out| out.extend_from_slice(b"Hello")), 5);
+/// append_frame(OpCode::Ping, &mut out, |_| {});
+/// assert_eq!(out, b"\x81\x05Hello\x89\0");
+/// ```
+pub fn append_frame(opcode: OpCode, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+    let start = out.len();
+    out.extend_from_slice(&[0; SHORT_HEADER]);
+    write(out);
+    // Only a closure that broke its contract left less than what there was.
+    out.resize(out.len().max(start + SHORT_HEADER), 0);
+    let length = out.len() - start - SHORT_HEADER;
+    // There is room for a short header, and the payload is behind it.
+    if let Some(short) = Header::encode_short(opcode, length) {
+        out[start..start + SHORT_HEADER].copy_from_slice(&short);
+        return length;
+    }
+    let header = server_header(opcode, false, length);
+    let end = out.len();
+    out.resize(end + header.len() - SHORT_HEADER, 0);
+    out.copy_within(start + SHORT_HEADER..end, start + header.len());
+    out[start..start + header.len()].copy_from_slice(&header);
+    length
 }
 
 /// A server's close frame. The reason is cut at a character's end to the 123 bytes it may have.
@@ -138,6 +171,10 @@ mod tests {
                 let built = build_frame(OpCode::Binary, hint, |buf| buf.extend_from_slice(&content));
                 assert_eq!(built, whole, "{length} with hint {hint}");
             }
+            let mut appended = b"before".to_vec();
+            let write = |out: &mut Vec<u8>| out.extend_from_slice(&content);
+            assert_eq!(append_frame(OpCode::Binary, &mut appended, write), length);
+            assert_eq!(appended, [b"before", &whole[..]].concat());
             assert_eq!(payload(&whole), content);
         }
     }
@@ -145,6 +182,9 @@ mod tests {
     #[test]
     fn a_writer_that_empties_the_buffer_makes_an_empty_frame() {
         assert_eq!(build_frame(OpCode::Text, 0, Vec::clear), frame(OpCode::Text, b""));
+        let mut out = Vec::new();
+        append_frame(OpCode::Text, &mut out, Vec::clear);
+        assert_eq!(out, frame(OpCode::Text, b""));
     }
 
     #[test]

@@ -3,6 +3,9 @@ use super::{OpCode, ProtocolError, Role};
 /// Bytes of the longest header: two, a 64-bit length and a mask.
 pub(super) const MAX_HEADER: usize = 14;
 
+/// Bytes of the shortest header, which most frames of a server have.
+pub(super) const SHORT_HEADER: usize = 2;
+
 const FIN: u8 = 0x80;
 const RSV1: u8 = 0x40;
 const RSV2_3: u8 = 0x30;
@@ -86,6 +89,11 @@ impl Header {
         };
         let header = Self { fin, compressed: first & RSV1 != 0, opcode, mask, length };
         Ok(Some((header, bytes.len() - rest.len())))
+    }
+
+    /// The bytes of the header of an unmasked, whole and uncompressed frame; `None` if they are more.
+    pub(super) fn encode_short(opcode: OpCode, length: usize) -> Option<[u8; SHORT_HEADER]> {
+        (length <= MAX_CONTROL).then_some([FIN | opcode as u8, length as u8])
     }
 
     /// The header's bytes, with the mask only if `masked`.

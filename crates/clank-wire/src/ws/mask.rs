@@ -6,12 +6,15 @@ pub(super) fn apply(data: &mut [u8], mask: [u8; 4]) -> [u8; 4] {
     for word in words {
         *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
     }
-    for (byte, key) in rest.iter_mut().zip(mask.into_iter().cycle()) {
+    let (halves, rest) = rest.as_chunks_mut::<4>();
+    let half = u32::from_ne_bytes(mask);
+    for word in halves {
+        *word = (u32::from_ne_bytes(*word) ^ half).to_ne_bytes();
+    }
+    for (byte, key) in rest.iter_mut().zip(mask) {
         *byte ^= key;
     }
-    let mut next = mask;
-    next.rotate_left(rest.len() % 4);
-    next
+    u32::from_le_bytes(mask).rotate_right(8 * rest.len() as u32).to_le_bytes()
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ mod opcode;
 
 pub use close::CloseCode;
 pub use decoder::{Decoder, DecoderOptions};
-pub use encode::{build_frame, close_frame, frame, masked, masked_frame, payload};
+pub use encode::{append_frame, build_frame, close_frame, frame, masked, masked_frame, payload};
 pub use error::ProtocolError;
 pub use event::{Event, Scratch};
 pub use extension::{Extension, MalformedExtension, Param, parse_extensions};

@@ -1,9 +1,9 @@
 //! A client calls: a procedure of the server's own, or one that another client offers.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use clank_core::cause::ErrorKind;
 use clank_core::wamp1::Call as CallRequest1;
 use clank_core::wamp2::authorize::Action;
@@ -11,43 +11,37 @@ use clank_core::wamp2::{Call as CallRequest2, Fault};
 use clank_wire::payload::{Payload, PayloadBuf};
 use clank_wire::serializer::{Kind, Serializer};
 use clank_wire::wamp1::{CallError, CallResult};
-use clank_wire::wamp2::{CallOptions, Id, MessageType, reason};
-use clank_wire::ws::{self, OpCode};
+use clank_wire::wamp2::{CallOptions, Id, MessageType, Passthru, reason};
 
 use super::conn::Conn;
 use super::cx::Cx;
 use super::dealer::{Caller, Unreachable};
 use super::engine::Engine;
-use super::job::{Done, Failed, Outcome, Started, Ticket, Who, contain};
+use super::job::{Begun, Done, Failed, Outcome, Ticket, Who, begin, contain};
 use super::meta::Procedure;
+use super::outbound::OnOverflow;
 use super::parts::End;
 use super::peer::Peer;
 use super::program::payload_of;
-use super::reply::{Answer2, Words, invoke};
-use super::turn::compress;
+use super::reply::{Answer2, Words, append1, invoke};
+use super::turn::Turn;
 use super::wamp2::errors;
-use crate::rpc::{Call, Called, Found, Reply, RpcError};
+use crate::rpc::{Call, Called, ErasedProcedure, Named, Reply, RpcError};
 
 impl Conn {
     /// A client of WAMP v1 calls.
     pub(super) fn call(&mut self, request: &CallRequest1<'_>, cx: &mut Cx) {
-        let mut params = Vec::with_capacity(128);
-        request.params.write(&mut params);
         let uri = request.procedure.uri().as_str();
-        let call = Call::new(Called {
-            caller: Some(self.connection()),
-            uri: uri.into(),
-            params: params.into(),
-            parts: None,
-        });
         if !self.may(Action::Call, request.procedure.uri(), cx) {
             let error = RpcError::verbatim(reason::NOT_AUTHORIZED, "not allowed to call it", None);
-            return self.answer_call(request, call, error, cx);
+            return self.refuse_call(request, error, cx);
         }
         if let Some(procedure) = Procedure::find(uri) {
             let caller = Caller::Wamp1 { peer: Arc::clone(&self.peer), id: request.id.as_ref().into() };
+            let mut params = Vec::new();
+            request.params.write(&mut params);
             // They have been read before: they are JSON.
-            let params = payload_of(call.params_bytes()).unwrap_or(Payload::EMPTY);
+            let params = payload_of(&params).unwrap_or(Payload::EMPTY);
             return self.call_meta((procedure, uri), caller, params, cx);
         }
         let found = cx.engine.application.procedure(uri);
@@ -57,32 +51,35 @@ impl Conn {
             let options = CallOptions::default();
             return match self.hand_over(uri, request.arguments.into(), caller, &options, cx) {
                 Ok(()) => {}
-                Err(Unreachable::NoSuchProcedure) => {
-                    self.answer_call(request, call, RpcError::not_found(), cx);
-                }
-                Err(why) => self.answer_call(request, call, RpcError::new(why.to_string()).code(429), cx),
+                Err(Unreachable::NoSuchProcedure) => self.refuse_call(request, RpcError::not_found(), cx),
+                Err(why) => self.refuse_call(request, RpcError::new(why.to_string()).code(429), cx),
             };
         }
         let Some(found) = found else {
             let error = match request.procedure.address() {
                 Some(_) => RpcError::not_found(),
-                None => RpcError::new("Incorrectly formatted Topic name")
-                    .code(400)
-                    .detail("topic_name", call.uri()),
+                None => RpcError::new("Incorrectly formatted Topic name").code(400).detail("topic_name", uri),
             };
-            return self.answer_call(request, call, error, cx);
+            return self.refuse_call(request, error, cx);
         };
         if self.has_too_many_calls(cx) {
-            let error = RpcError::new("too many calls in flight").code(429);
-            return self.answer_call(request, call, error, cx);
+            return self.refuse_call(request, RpcError::new("too many calls in flight").code(429), cx);
         }
-        let answer = Answer { to: To::Wamp1(request.id.as_ref().into()), peer: Arc::clone(&self.peer), call };
-        self.run(found, answer, (None, None), cx);
+        let call = self.called(request);
+        let begun = begin_call(found, call.clone(), &mut cx.turn);
+        self.go_on_with(begun, call, To::Wamp1(Cow::Borrowed(&request.id)), None, cx);
     }
 
-    fn answer_call(&mut self, request: &CallRequest1<'_>, call: Call, error: RpcError, cx: &mut Cx) {
-        let answer = Answer { to: To::Wamp1(request.id.as_ref().into()), peer: Arc::clone(&self.peer), call };
-        self.answer(answer.done(Ok(Err(error))), cx);
+    /// A call of WAMP v1 as procedures see it.
+    fn called(&self, request: &CallRequest1<'_>) -> Call {
+        let (uri, params) = (request.procedure.uri().as_str(), &request.params);
+        let named = Named::new(uri, params.len(), |out| params.write(out));
+        Call::new(Called { caller: Some(self.connection()), named, parts: None })
+    }
+
+    fn refuse_call(&mut self, request: &CallRequest1<'_>, error: RpcError, cx: &mut Cx) {
+        let call = self.called(request);
+        self.answer_now(&To::Wamp1(Cow::Borrowed(&request.id)), &call, Ok(Err(error)), cx);
     }
 
     /// A client of WAMP v2 calls.
@@ -101,7 +98,7 @@ impl Conn {
         let uri = procedure.as_str();
         let own = Procedure::find(uri);
         let found = if own.is_some() { None } else { cx.engine.application.procedure(uri) };
-        let takes_parts = found.as_ref().is_some_and(|(found, _)| found.takes_parts());
+        let takes_parts = found.as_ref().is_some_and(|found| found.takes_parts());
         if options.progress && (own.is_some() || found.is_some()) && !takes_parts {
             let why = format!("{uri} does not take calls in parts");
             return self.send_error(MessageType::Call, request, reason::FEATURE_NOT_SUPPORTED, &why, cx);
@@ -114,15 +111,14 @@ impl Conn {
                 let why = "too many calls in flight";
                 return self.send_error(MessageType::Call, request, errors::LIMIT_EXCEEDED, why, cx);
             }
-            let caller = Some(self.connection());
-            let params = Bytes::from(params(&payload));
             let (parts, end) = match takes_parts {
-                true => self.open_parts((request, uri), params.clone(), &options, cx),
+                true => self.open_parts((request, uri), params(&payload).into(), &options, cx),
                 false => (None, None),
             };
-            let call = Call::new(Called { caller, uri: uri.into(), params, parts });
-            let answer = Answer { to: To::Wamp2(request), peer: Arc::clone(&self.peer), call };
-            self.run(found, answer, (Some(request), end), cx);
+            let named = Named::new(uri, payload.value_len() + 2, |out| write_params(&payload, out));
+            let call = Call::new(Called { caller: Some(self.connection()), named, parts });
+            let begun = begin_call(found, call.clone(), &mut cx.turn);
+            self.go_on_with(begun, call, To::Wamp2(request), end, cx);
         } else {
             let (peer, progress) = (Arc::clone(&self.peer), options.receive_progress);
             let caller = Caller::Wamp2 { peer, request, progress };
@@ -190,44 +186,46 @@ impl Conn {
         self.calls.count() + others >= limit
     }
 
-    /// Runs a procedure of the server's own.
-    fn run(
-        &mut self,
-        (procedure, inline): (Found, bool),
-        answer: Answer,
-        (request, end): (Option<Id>, Option<End>),
-        cx: &mut Cx,
-    ) {
-        let (call, at_end) = (answer.call.clone(), end.clone());
-        let job = async move {
-            let reply = contain(move || procedure.call(call)).await;
-            if let Some(end) = at_end {
-                end.set();
+    /// Goes on with a call of a procedure of the server's own.
+    fn go_on_with(&mut self, begun: Begun<Reply>, call: Call, to: To<'_>, end: Option<End>, cx: &mut Cx) {
+        let running = match begun {
+            Begun::Waits(running) => running,
+            Begun::Over(reply) => {
+                end.iter().for_each(End::set);
+                return self.answer_now(&to, &call, reply.map_err(Failed::Panicked), cx);
             }
+        };
+        let answer = Answer { to: to.into_owned(), peer: Arc::clone(&self.peer), call };
+        let (request, at_end) = (answer.to.request(), end.clone());
+        let job = async move {
+            let reply = contain(move || running).await;
+            at_end.iter().for_each(End::set);
             answer.done(reply.map_err(Failed::Panicked))
         };
-        self.start_call(inline, job, (request, end), cx);
+        self.start_call(job, (request, end), cx);
     }
 
-    /// Starts what comes to the answer of a call.
+    /// Starts what comes to the answer of a call, on the application's threads.
     pub(super) fn start_call(
         &mut self,
-        inline: bool,
         job: impl Future<Output = Done> + Send + 'static,
         (request, end): (Option<Id>, Option<End>),
         cx: &mut Cx,
     ) {
         let number = self.ticket();
         let ticket = Ticket::new(&cx.mailbox, self.peer.token, number);
-        match Engine::inline(&mut cx.turn, || {
-            ticket.run(|| cx.engine.threads.handle(), inline, job, Done::Told(Err(Failed::Dropped)))
-        }) {
-            Started::Finished(done) => self.answer(done, cx),
-            Started::Running(abort) => {
-                cx.look_after_threads();
-                self.calls.insert(number, abort, request, end);
-            }
-        }
+        let abort = ticket.spawn(&cx.engine.threads.handle(), job, Done::Told(Err(Failed::Dropped)));
+        cx.look_after_threads();
+        self.calls.insert(number, abort, request, end);
+    }
+
+    /// Sends what a procedure has replied.
+    fn answer_now(&mut self, to: &To<'_>, call: &Call, outcome: Outcome<Reply>, cx: &mut Cx) {
+        let (reply, failed) = replied(outcome);
+        let encode = |out: &mut Vec<u8>| to.append(&self.peer, call, &reply, out);
+        let (push, message) = self.peer.push_own(OnOverflow::Disconnect, encode);
+        self.has_replied(push, message, cx);
+        self.tell_failed(failed, cx);
     }
 
     /// Sends what a procedure answered.
@@ -270,60 +268,82 @@ impl Conn {
     }
 }
 
+/// Calls a procedure of the server's own, and runs it as far as it gets if it is inline.
+fn begin_call(procedure: &dyn ErasedProcedure, call: Call, turn: &mut Turn) -> Begun<Reply> {
+    Engine::inline(turn, || begin(procedure.is_inline(), || procedure.call(call)))
+}
+
 /// What it takes to answer a call of a procedure of the server's own.
 struct Answer {
-    to: To,
+    to: To<'static>,
     peer: Arc<Peer>,
     call: Call,
 }
 
-enum To {
-    Wamp1(Box<str>),
+/// What the caller knows a call by.
+enum To<'a> {
+    Wamp1(Cow<'a, str>),
     Wamp2(Id),
 }
 
 impl Answer {
     /// Encodes the one answer that the call gets.
     fn done(self, outcome: Outcome<Reply>) -> Done {
-        let (reply, failed) = match outcome {
-            Ok(reply) => (reply, None),
-            Err(failed) => (Err(RpcError::new("the procedure failed").code(500)), Some(failed)),
-        };
-        let (frame, message) = match &self.to {
-            To::Wamp1(id) => self.encode1(id, &reply),
-            To::Wamp2(request) => self.encode2(*request, &reply),
-        };
-        Done::Replied(frame, message, failed)
+        let (reply, failed) = replied(outcome);
+        let mut frame = Vec::with_capacity(128);
+        let message = self.to.append(&self.peer, &self.call, &reply, &mut frame);
+        Done::Replied(frame.into(), message, failed)
     }
+}
 
-    fn encode1(&self, id: &str, reply: &Reply) -> (Bytes, usize) {
-        let encode = |out: &mut Vec<u8>| match reply {
-            Ok(result) => CallResult { id: id.into(), result: result.as_payload() }.encode(out),
-            Err(error) => {
-                let details = error.to_details(&self.call);
-                let uri = error.uri(&self.call).into();
-                let description = error.description().into();
-                let details = details.as_ref().map(PayloadBuf::as_payload);
-                CallError { id: id.into(), uri, description, details }.encode(out);
-            }
-        };
-        let plain = ws::build_frame(OpCode::Text, id.len() + 64, encode);
-        let message = ws::payload(&plain);
-        let length = message.len();
-        match self.peer.window {
-            Some(window) => (compress(OpCode::Text, window, message), length),
-            None => (plain, length),
+/// What the caller hears, and listeners, of how a procedure ended.
+fn replied(outcome: Outcome<Reply>) -> (Reply, Option<Failed>) {
+    match outcome {
+        Ok(reply) => (reply, None),
+        Err(failed) => (Err(RpcError::new("the procedure failed").code(500)), Some(failed)),
+    }
+}
+
+impl To<'_> {
+    fn into_owned(self) -> To<'static> {
+        match self {
+            Self::Wamp1(id) => To::Wamp1(id.into_owned().into()),
+            Self::Wamp2(request) => To::Wamp2(request),
         }
     }
 
-    fn encode2(&self, request: Id, reply: &Reply) -> (Bytes, usize) {
-        match reply {
-            Ok(result) => Answer2::Result(result.as_payload()).frame(&self.peer, request),
-            Err(error) => {
-                let details = error.to_details(&self.call);
+    /// What a client of WAMP v2 knows it by.
+    fn request(&self) -> Option<Id> {
+        match self {
+            Self::Wamp1(_) => None,
+            Self::Wamp2(request) => Some(*request),
+        }
+    }
+
+    /// Appends the answer, and returns how many bytes of message it has.
+    fn append(&self, peer: &Peer, call: &Call, reply: &Reply, out: &mut Vec<u8>) -> usize {
+        match (self, reply) {
+            (Self::Wamp1(id), Ok(result)) => {
+                let result = CallResult { id: Cow::Borrowed(id), result: result.as_payload() };
+                append1(peer, out, |out| result.encode(out))
+            }
+            (Self::Wamp1(id), Err(error)) => {
+                let details = error.to_details(call);
+                let uri = error.uri(call).into();
+                let description = error.description().into();
+                let details = details.as_ref().map(PayloadBuf::as_payload);
+                let error = CallError { id: Cow::Borrowed(id), uri, description, details };
+                append1(peer, out, |out| error.encode(out))
+            }
+            (Self::Wamp2(request), Ok(result)) => {
+                Answer2::Result(result.as_payload()).append2(peer, *request, &Passthru::default(), out)
+            }
+            (Self::Wamp2(request), Err(error)) => {
+                let details = error.to_details(call);
                 let details = details.as_ref().map(PayloadBuf::as_payload);
                 let payload = PayloadBuf::from_error(error.description(), details);
-                Answer2::Error(error.uri(&self.call), payload.as_payload()).frame(&self.peer, request)
+                let error = Answer2::Error(error.uri(call), payload.as_payload());
+                error.append2(peer, *request, &Passthru::default(), out)
             }
         }
     }
@@ -333,23 +353,28 @@ impl Answer {
 /// takes the place of the arguments, as in WAMP v1; keyword arguments alone do too.
 pub(super) fn params(payload: &Payload<'_>) -> Vec<u8> {
     let mut out = Vec::new();
+    write_params(payload, &mut out);
+    out
+}
+
+/// Appends the same to `out`.
+fn write_params(payload: &Payload<'_>, out: &mut Vec<u8>) {
     let mut arguments = payload.iter();
     match (arguments.next(), payload.count(), payload.keywords()) {
         (Some(only), 1, None) if matches!(only.kind(), Kind::List | Kind::Map) => {
-            only.write(Serializer::Json, &mut out);
+            only.write(Serializer::Json, out);
         }
         (_, _, None) => {
             out.push(b'[');
-            out.extend_from_slice(payload.transcode(Serializer::Json).as_payload().arguments());
+            payload.write_arguments(Serializer::Json, out);
             out.push(b']');
         }
         (None, _, Some(_)) => {
             let json = payload.transcode(Serializer::Json);
             out.extend_from_slice(json.as_payload().keywords().unwrap_or(b"{}"));
         }
-        _ => payload.write_value(&mut out),
+        _ => payload.write_value(out),
     }
-    out
 }
 
 #[cfg(all(test, not(feature = "shuttle")))]

@@ -9,7 +9,7 @@ use clank_wire::wamp2::Codec;
 use clank_wire::ws::deflate::WindowBits;
 use clank_wire::ws::{self, OpCode};
 
-use super::turn::frame_for;
+use super::turn::compress;
 
 /// In which form a connection gets its messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,9 @@ pub(crate) enum Framed {
 pub(super) const CODECS: usize = Codec::ALL.len();
 /// How many forms of a message of WAMP v2 there are.
 pub(super) const FORMS: usize = CODECS + Serializer::ALL.len();
+
+/// Bytes that the header of a frame commonly takes.
+const HEADER: usize = 4;
 
 /// Where a codec stands in a table of all.
 pub(super) const fn index(codec: Codec) -> usize {
@@ -107,39 +110,43 @@ impl Framed {
 
     /// A message of WAMP v2 that is not compressed, and how many bytes it carries.
     pub(super) fn build(self, hint: usize, write: impl FnOnce(Serializer, &mut Vec<u8>)) -> (Bytes, usize) {
-        let codec = self.codec();
-        match self {
-            Self::WebSocket(_) => {
-                let frame = ws::build_frame(opcode(codec), hint, |out| codec.append(out, write));
-                let message = ws::payload(&frame).len();
-                (frame, message)
-            }
-            Self::RawSocket(_) => {
-                let mut message = 0;
-                let frame = rawsocket::build_message(hint, |out| {
-                    let head = out.len();
-                    codec.append(out, write);
-                    message = out.len() - head;
-                });
-                // What is longer than a frame can be is longer than any client takes.
-                (frame.unwrap_or_default(), message)
-            }
-        }
+        let mut frame = Vec::with_capacity(HEADER + hint);
+        let message = self.append(None, &mut frame, write);
+        (frame.into(), message)
     }
 
-    /// The same, as `window` has it: what RawSocket frames is never compressed.
+    /// A message as `window` has it: what RawSocket frames is never compressed.
     pub(super) fn frame(
         self,
         window: Option<WindowBits>,
         write: impl FnOnce(Serializer, &mut Vec<u8>),
     ) -> (Bytes, usize) {
-        let Self::WebSocket(codec) = self else { return self.build(64, write) };
-        if window.is_none() {
-            return self.build(64, write);
+        let mut frame = Vec::with_capacity(HEADER + 64);
+        let message = self.append(window, &mut frame, write);
+        (frame.into(), message)
+    }
+
+    /// Appends a message as `window` has it. Returns how many bytes it carries; if that is more than a frame
+    /// can have, and so more than any client takes, nothing has been appended.
+    pub(super) fn append(
+        self,
+        window: Option<WindowBits>,
+        out: &mut Vec<u8>,
+        write: impl FnOnce(Serializer, &mut Vec<u8>),
+    ) -> usize {
+        let codec = self.codec();
+        match (self, window) {
+            (Self::RawSocket(_), _) => rawsocket::append_message(out, |out| codec.append(out, write)),
+            (Self::WebSocket(_), None) => {
+                ws::append_frame(opcode(codec), out, |out| codec.append(out, write))
+            }
+            (Self::WebSocket(_), Some(window)) => {
+                let mut message = Vec::new();
+                codec.append(&mut message, write);
+                out.extend_from_slice(&compress(opcode(codec), window, &message));
+                message.len()
+            }
         }
-        let mut message = Vec::new();
-        codec.append(&mut message, write);
-        (frame_for(window, opcode(codec), &message), message.len())
     }
 
     /// What WebSocket calls its messages, if that is what frames them.

@@ -120,13 +120,24 @@ impl Ticket {
         F: Future<Output = Done> + Send + 'static,
     {
         let mut job: BoxFuture<Done> = Box::pin(job);
-        if inline && let Poll::Ready(done) = job.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        if inline && let Poll::Ready(done) = poll_once(&mut job) {
             return Started::Finished(done);
         }
-        let report = Report { ticket: self, dropped: Some(dropped) };
-        let task = runtime().spawn(async move { report.send(job.await) });
-        Started::Running(task.abort_handle())
+        Started::Running(self.spawn(&runtime(), job, dropped))
     }
+
+    /// As [`run`](Self::run), from the start on `runtime`.
+    pub(crate) fn spawn<F>(self, runtime: &tokio::runtime::Handle, job: F, dropped: Done) -> AbortHandle
+    where
+        F: Future<Output = Done> + Send + 'static,
+    {
+        let report = Report { ticket: self, dropped: Some(dropped) };
+        runtime.spawn(async move { report.send(job.await) }).abort_handle()
+    }
+}
+
+fn poll_once<T>(future: &mut BoxFuture<T>) -> Poll<T> {
+    future.as_mut().poll(&mut Context::from_waker(Waker::noop()))
 }
 
 /// Tells the worker, also when the task is dropped before its end.
@@ -178,6 +189,40 @@ where
     match catch_unwind(AssertUnwindSafe(|| future.set(None))) {
         Ok(()) => outcome,
         Err(panic) => Err(panic_message(panic.as_ref())),
+    }
+}
+
+/// Application code that was called here and now.
+pub(crate) enum Begun<T> {
+    /// It is over; a panic that ended it said this.
+    Over(Result<T, String>),
+    Waits(BoxFuture<T>),
+}
+
+/// Calls application code, and polls what it returns once if it is `inline`; its panics end here. What
+/// waits is to be [contained](contain) further.
+pub(crate) fn begin<T>(inline: bool, code: impl FnOnce() -> BoxFuture<T>) -> Begun<T> {
+    let mut begun = None;
+    let polled = catch_unwind(AssertUnwindSafe(|| {
+        let future = begun.insert(code());
+        if !inline {
+            return Poll::Pending;
+        }
+        let polled = poll_once(future);
+        if polled.is_ready() {
+            // Dropping is application code too.
+            begun = None;
+        }
+        polled
+    }));
+    match (polled, begun) {
+        (Ok(Poll::Ready(value)), _) => Begun::Over(Ok(value)),
+        (Ok(Poll::Pending), Some(future)) => Begun::Waits(future),
+        (Ok(Poll::Pending), None) => unreachable!("what was polled is there"),
+        (Err(panic), left) => {
+            let dropped = catch_unwind(AssertUnwindSafe(|| drop(left)));
+            Begun::Over(Err(panic_message(dropped.err().unwrap_or(panic).as_ref())))
+        }
     }
 }
 
@@ -296,6 +341,42 @@ mod tests {
         assert_eq!(text(outcome(|| fails(3)).await), r#"Error("no such room")"#);
         let early = || -> std::future::Ready<crate::Result<u8>> { panic!("in the call") };
         assert_eq!(text(outcome(early).await), r#"Panicked("in the call")"#);
+    }
+
+    #[tokio::test]
+    async fn what_is_begun_is_over_or_waits_and_its_panics_end() {
+        struct Guard(bool);
+        impl Drop for Guard {
+            fn drop(&mut self) {
+                assert!(!self.0, "in the drop");
+            }
+        }
+        /// It panics in the call, when it is polled, or when it is dropped.
+        fn code(panics: [bool; 3], polled: Poll<u8>) -> Begun<u8> {
+            let [call, poll, drop] = panics;
+            begin(true, move || {
+                assert!(!call, "in the call");
+                let guard = Guard(drop);
+                Box::pin(poll_fn(move |_| {
+                    assert!(!poll, "in poll {}", guard.0);
+                    polled
+                }))
+            })
+        }
+        let cases = [
+            ([false, false, false], Ok(7)),
+            ([true, false, false], Err("in the call")),
+            ([false, true, false], Err("in poll false")),
+            ([false, false, true], Err("in the drop")),
+            ([false, true, true], Err("in the drop")),
+        ];
+        for (panics, expected) in cases {
+            let Begun::Over(over) = code(panics, Poll::Ready(7)) else { panic!("it is ready") };
+            assert_eq!(over, expected.map_err(str::to_owned));
+        }
+        assert!(matches!(code([false; 3], Poll::Pending), Begun::Waits(_)));
+        let unpolled = begin::<u8>(false, || Box::pin(poll_fn(|_| panic!("nobody polls it"))));
+        assert!(matches!(unpolled, Begun::Waits(_)));
     }
 
     #[test]

@@ -22,17 +22,14 @@ use std::io::{self, IoSlice};
 use bytes::Bytes;
 use clank_core::event::Traffic;
 
-use super::frames::Frames;
+use super::frames::{Batch, Frames};
 use super::sync::atomic::{AtomicUsize, Ordering};
 use super::sync::{Mutex, lock};
 
-/// Frames up to this many bytes in a batch are copied together; a longer batch is written
-/// vectored.
-const GATHER: usize = 64 * 1024;
-/// Slices in one vectored write.
-const SLICES: usize = 64;
 /// Batches that one flush writes before it lets others have their turn.
 const BATCHES: usize = 8;
+/// A longer frame is never copied behind others.
+const COPIED: usize = 1024;
 /// A queue whose socket still takes everything may hold this many times its limit: it is as long
 /// as one turn made it, and is about to be written.
 const UNBLOCKED_FACTOR: usize = 16;
@@ -205,21 +202,32 @@ impl Outbound {
         bounds: &Bounds,
     ) -> Push {
         let mut inner = lock(&self.0);
-        if inner.is_closed() {
-            return Push::Closed;
+        match inner.admit(frame.len(), message, on_overflow, bounds) {
+            Ok(()) => inner.append(frame, bounds),
+            Err(push) => push,
         }
-        if !inner.has_room(frame.len(), bounds) {
-            if on_overflow == OnOverflow::Drop {
-                inner.dropped = inner.dropped.saturating_add(1);
-                inner.lagging = true;
-                return Push::Dropped;
+    }
+
+    /// The same of a frame that nobody else receives. A short one is copied, a long one is taken out of
+    /// `frame`.
+    pub(crate) fn push_own(
+        &self,
+        frame: &mut Vec<u8>,
+        message: usize,
+        on_overflow: OnOverflow,
+        bounds: &Bounds,
+    ) -> Push {
+        if frame.len() > COPIED {
+            return self.push(std::mem::take(frame).into(), message, on_overflow, bounds);
+        }
+        let mut inner = lock(&self.0);
+        match inner.admit(frame.len(), message, on_overflow, bounds) {
+            Ok(()) => {
+                inner.queue.push_copy(frame);
+                inner.appended(frame.len(), bounds)
             }
-            inner.intake = Intake::Overflowed;
-            return Push::Overflow;
+            Err(push) => push,
         }
-        inner.sent.messages += 1;
-        inner.sent.bytes += message as u64;
-        inner.append(frame, bounds)
     }
 
     /// Appends several messages in one piece; `None` if there is no room for all of them.
@@ -372,9 +380,40 @@ impl Inner {
         }
     }
 
+    /// Counts a message whose frame has so many bytes, or says what becomes of it if it has no place.
+    fn admit(
+        &mut self,
+        bytes: usize,
+        message: usize,
+        on_overflow: OnOverflow,
+        bounds: &Bounds,
+    ) -> Result<(), Push> {
+        if self.is_closed() {
+            return Err(Push::Closed);
+        }
+        if !self.has_room(bytes, bounds) {
+            if on_overflow == OnOverflow::Drop {
+                self.dropped = self.dropped.saturating_add(1);
+                self.lagging = true;
+                return Err(Push::Dropped);
+            }
+            self.intake = Intake::Overflowed;
+            return Err(Push::Overflow);
+        }
+        self.sent.messages += 1;
+        self.sent.bytes += message as u64;
+        Ok(())
+    }
+
     fn append(&mut self, frame: Bytes, bounds: &Bounds) -> Push {
-        self.waiting += frame.len();
+        let bytes = frame.len();
         self.queue.push_back(frame);
+        self.appended(bytes, bounds)
+    }
+
+    /// So many bytes were put into the queue.
+    fn appended(&mut self, bytes: usize, bounds: &Bounds) -> Push {
+        self.waiting += bytes;
         match self.state {
             State::Idle => {
                 self.state = State::Flushing;
@@ -403,11 +442,8 @@ impl Inner {
                 false => Flushed::Idle,
             });
         }
-        Ok(Batch {
-            frames: std::mem::take(&mut self.queue),
-            offset: std::mem::take(&mut self.offset),
-            bytes: self.waiting,
-        })
+        let (frames, offset) = (std::mem::take(&mut self.queue), std::mem::take(&mut self.offset));
+        Ok(Batch { frames, offset, bytes: self.waiting })
     }
 
     /// Takes `bytes` written ones out of the batch.
@@ -437,50 +473,6 @@ impl Inner {
     }
 }
 
-/// Frames in the sole writer's hands.
-struct Batch {
-    frames: Frames,
-    offset: usize,
-    /// Bytes of all frames from `offset` on.
-    bytes: usize,
-}
-
-impl Batch {
-    /// The frames' unwritten parts, in order.
-    fn parts(&self) -> impl Iterator<Item = &[u8]> {
-        let mut offset = self.offset;
-        self.frames.iter().map(move |frame| frame.get(std::mem::take(&mut offset)..).unwrap_or_default())
-    }
-
-    fn write(&self, sink: &impl Sink, scratch: &mut Vec<u8>) -> io::Result<usize> {
-        if self.frames.len() == 1 {
-            return sink.write(self.parts().next().unwrap_or_default());
-        }
-        if self.bytes <= GATHER {
-            scratch.clear();
-            self.parts().for_each(|part| scratch.extend_from_slice(part));
-            return sink.write(scratch);
-        }
-        let mut slices = [IoSlice::new(&[]); SLICES];
-        let count =
-            slices.iter_mut().zip(self.parts()).map(|(slice, part)| *slice = IoSlice::new(part)).count();
-        sink.write_vectored(slices.get(..count).unwrap_or_default())
-    }
-
-    fn advance(&mut self, mut bytes: usize) {
-        while let Some(first) = self.frames.front() {
-            let left = first.len() - self.offset;
-            if bytes < left {
-                self.offset += bytes;
-                break;
-            }
-            bytes -= left;
-            self.offset = 0;
-            self.frames.pop_front();
-        }
-    }
-}
-
 /// A write that panics leaves a queue that nobody would ever write again: close it instead.
 struct CloseOnPanic<'a>(&'a Outbound, &'a Bounds);
 
@@ -500,6 +492,7 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::frames::{GATHER, SLICES};
     use super::*;
     use OnOverflow::{Disconnect, Drop};
 
@@ -559,6 +552,10 @@ mod tests {
         outbound.push(Bytes::copy_from_slice(bytes), bytes.len(), Disconnect, bounds)
     }
 
+    fn push_own(outbound: &Outbound, bytes: &[u8], bounds: &Bounds) -> Push {
+        outbound.push_own(&mut bytes.to_vec(), bytes.len(), Disconnect, bounds)
+    }
+
     fn flush(outbound: &Outbound, sink: &Script, bounds: &Bounds) -> Flushed {
         outbound.flush(sink, &mut Vec::new(), bounds)
     }
@@ -573,12 +570,20 @@ mod tests {
 
     #[test]
     fn a_write_may_be_cut_at_every_byte() {
-        for cut in 0..=9 {
+        type Pushes = [fn(&Outbound, &[u8], &Bounds) -> Push; 4];
+        let all: [Pushes; 4] = [
+            [push; 4],
+            [push_own; 4],
+            [push_own, push_own, push, push_own],
+            [push, push_own, push_own, push],
+        ];
+        let cuts = (0..=9).flat_map(|cut| all.map(|pushes| (cut, pushes)));
+        for (cut, pushes) in cuts {
             for full in [false, true] {
                 let (outbound, bounds) = (Outbound::new(), wide());
                 let acts = [Act::Take(cut), Act::Fail(io::ErrorKind::WouldBlock)];
                 let script = Script::new(acts.into_iter().take(1 + usize::from(full && cut < 9)));
-                for frame in ["one", "", "three", "4"] {
+                for (push, frame) in pushes.into_iter().zip(["one", "", "three", "4"]) {
                     push(&outbound, frame.as_bytes(), &bounds);
                 }
                 match flush(&outbound, &script, &bounds) {
@@ -619,6 +624,21 @@ mod tests {
                 assert_eq!(script.at.get(), frames[0].as_ptr().addr(), "written from where it lies");
             }
         }
+    }
+
+    #[test]
+    fn short_frames_of_one_receiver_are_copied_and_long_ones_are_not() {
+        let (outbound, script, bounds) = (Outbound::new(), Script::default(), wide());
+        let mut long = vec![7; COPIED + 1];
+        let at = long.as_ptr().addr();
+        assert_eq!(outbound.push_own(&mut long, 7, Disconnect, &bounds), Push::Claimed);
+        assert!(matches!(flush(&outbound, &script, &bounds), Flushed::Idle));
+        assert_eq!((script.at.get(), long.len()), (at, 0));
+        assert_eq!(push_own(&outbound, &[7; COPIED], &bounds), Push::Claimed);
+        assert_eq!(push_own(&outbound, &[7; COPIED], &bounds), Push::Queued);
+        assert!(matches!(flush(&outbound, &script, &bounds), Flushed::Idle));
+        assert_eq!(*script.taken.borrow(), [7; 3 * COPIED + 1]);
+        assert_eq!(outbound.sent(), Traffic { messages: 3, bytes: 7 + 2 * COPIED as u64 });
     }
 
     #[test]
@@ -802,6 +822,7 @@ mod tests {
             for sizes in turns {
                 for size in sizes {
                     let frame = vec![expected.len() as u8; size];
+                    let push = if size % 2 == 0 { push } else { push_own };
                     owes |= push(&outbound, &frame, &bounds) == Push::Claimed;
                     expected.extend(frame);
                 }

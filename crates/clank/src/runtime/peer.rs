@@ -1,5 +1,6 @@
 //! The half of a connection that every thread may touch.
 
+use std::cell::RefCell;
 use std::io::{self, IoSlice, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -137,13 +138,49 @@ impl Peer {
     /// Queues a frame that carries `message` bytes of payload.
     pub(crate) fn push(&self, frame: Bytes, message: usize, on_overflow: OnOverflow) -> Push {
         if !self.form.takes(message) {
-            return match self.too_long.fetch_add(1, Ordering::AcqRel) {
-                0 => Push::TooLong,
-                // The owner has still to be told of the one before.
-                _ => Push::Dropped,
-            };
+            return self.too_long();
         }
         self.outbound.push(frame, message, on_overflow, &self.engine.bounds)
+    }
+
+    /// Queues a frame that nobody else receives: `encode` appends it, and says how many bytes of message
+    /// it carries, which are returned too.
+    pub(crate) fn push_own(
+        &self,
+        on_overflow: OnOverflow,
+        encode: impl FnOnce(&mut Vec<u8>) -> usize,
+    ) -> (Push, usize) {
+        self.offer(on_overflow, encode).unwrap_or_else(|message| (self.too_long(), message))
+    }
+
+    /// The same, but nothing is counted if the message has more bytes than the client takes; how many it
+    /// has is the error.
+    pub(crate) fn offer(
+        &self,
+        on_overflow: OnOverflow,
+        encode: impl FnOnce(&mut Vec<u8>) -> usize,
+    ) -> Result<(Push, usize), usize> {
+        thread_local! {
+            static FRAME: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+        }
+        FRAME.with_borrow_mut(|frame| {
+            frame.clear();
+            let message = encode(frame);
+            if !self.form.takes(message) {
+                *frame = Vec::new();
+                return Err(message);
+            }
+            Ok((self.outbound.push_own(frame, message, on_overflow, &self.engine.bounds), message))
+        })
+    }
+
+    /// Counts a message that is longer than the client takes.
+    fn too_long(&self) -> Push {
+        match self.too_long.fetch_add(1, Ordering::AcqRel) {
+            0 => Push::TooLong,
+            // The owner has still to be told of the one before.
+            _ => Push::Dropped,
+        }
     }
 
     /// Queues several messages as one piece. `None`: they have to be queued one by one, for there is no

@@ -9,13 +9,13 @@ use clank_wire::wamp1::{CallError, CallResult};
 use clank_wire::wamp2::{
     self, CancelMode, Id, Interrupt, InvocationDetails, MessageType, Passthru, ResultDetails, reason,
 };
-use clank_wire::ws::OpCode;
+use clank_wire::ws::{self, OpCode};
 
 use super::dealer::{Caller, Invoked};
 use super::form::Form;
 use super::outbound::OnOverflow;
 use super::peer::Peer;
-use super::turn::{Turn, frame_for};
+use super::turn::{Turn, compress};
 
 /// What a call is answered, before it is known in which form.
 #[derive(Clone, Copy)]
@@ -34,79 +34,110 @@ impl Answer2<'_> {
     }
 
     pub(super) fn frame_with(self, peer: &Peer, request: Id, passthru: &Passthru<'_>) -> (Bytes, usize) {
-        let (frame, message) = self.frame_whole(peer, request, passthru.clone());
+        let mut out = Vec::with_capacity(64);
+        let message = self.append2(peer, request, passthru, &mut out);
+        (out.into(), message)
+    }
+
+    /// Appends the answer as a client of WAMP v2 gets it, and returns how many bytes it carries.
+    pub(super) fn append2(
+        self,
+        peer: &Peer,
+        request: Id,
+        passthru: &Passthru<'_>,
+        out: &mut Vec<u8>,
+    ) -> usize {
+        let start = out.len();
+        let message = self.append_whole(peer, request, passthru.clone(), out);
         if peer.form.takes(message) || matches!(self, Self::Progress(_)) {
-            return (frame, message);
+            return message;
         }
+        out.truncate(start);
         let payload = PayloadBuf::from_error(&too_long(peer, message), None);
         let error = Answer2::Error(reason::PAYLOAD_SIZE_EXCEEDED, payload.as_payload());
-        error.frame_whole(peer, request, Passthru::default())
+        error.append_whole(peer, request, Passthru::default(), out)
     }
 
     /// The answer, however long the messages are that the client takes.
-    fn frame_whole(self, peer: &Peer, request: Id, passthru: Passthru<'_>) -> (Bytes, usize) {
+    fn append_whole(self, peer: &Peer, request: Id, passthru: Passthru<'_>, out: &mut Vec<u8>) -> usize {
         match self {
             Self::Error(uri, payload) => {
                 let (request_type, uri) = (MessageType::Call, uri.into());
                 let error = wamp2::Error { request_type, request, passthru, uri, payload };
-                frame(peer, |serializer, out| error.encode(serializer, out))
+                append(peer, out, |serializer, out| error.encode(serializer, out))
             }
             Self::Result(payload) | Self::Progress(payload) => {
                 let progress = matches!(self, Self::Progress(_));
                 let details = ResultDetails { progress, passthru, ..ResultDetails::default() };
                 let result = wamp2::CallResult { request, details, payload };
-                frame(peer, |serializer, out| result.encode(serializer, out))
+                append(peer, out, |serializer, out| result.encode(serializer, out))
             }
         }
     }
 
     /// The answer as a client of WAMP v1 gets it.
-    fn frame1(self, peer: &Peer, id: &str) -> (Bytes, usize) {
-        let mut message = Vec::new();
+    fn append1(self, peer: &Peer, id: &str, out: &mut Vec<u8>) -> usize {
         let id = id.into();
         match self {
-            Self::Result(result) | Self::Progress(result) => CallResult { id, result }.encode(&mut message),
+            Self::Result(result) | Self::Progress(result) => {
+                append1(peer, out, |out| CallResult { id, result }.encode(out))
+            }
             Self::Error(uri, payload) => {
                 let (description, details) = payload.split_description();
                 let details = (!details.is_empty()).then_some(details);
                 let (uri, description) = (uri.into(), description.unwrap_or_default());
-                CallError { id, uri, description, details }.encode(&mut message);
+                append1(peer, out, |out| CallError { id, uri, description, details }.encode(out))
             }
         }
-        (frame_for(peer.window, OpCode::Text, &message), message.len())
     }
 }
 
-/// What a client that calls is sent.
+/// Appends what a client that calls is sent, and returns how many bytes it carries.
+pub(super) fn append_for_caller(
+    caller: &Caller,
+    answer: Answer2<'_>,
+    passthru: &Passthru<'_>,
+    out: &mut Vec<u8>,
+) -> usize {
+    match caller {
+        Caller::Wamp1 { peer, id } => answer.append1(peer, id, out),
+        Caller::Wamp2 { peer, request, .. } => answer.append2(peer, *request, passthru, out),
+        // It is sent nothing.
+        Caller::Program { .. } => 0,
+    }
+}
+
+/// The same as a frame of its own.
 pub(super) fn frame_for_caller(
     caller: &Caller,
     answer: Answer2<'_>,
     passthru: &Passthru<'_>,
 ) -> (Bytes, usize) {
-    match caller {
-        Caller::Wamp1 { peer, id } => answer.frame1(peer, id),
-        Caller::Wamp2 { peer, request, .. } => answer.frame_with(peer, *request, passthru),
-        // It is sent nothing.
-        Caller::Program { .. } => (Bytes::new(), 0),
-    }
+    let mut out = Vec::new();
+    let message = append_for_caller(caller, answer, passthru, &mut out);
+    (out.into(), message)
 }
 
 /// Replies to a caller. Only who has taken the call out of the dealer's table may do so.
 pub(super) fn reply(caller: Caller, answer: Answer2<'_>, passthru: &Passthru<'_>, turn: &mut Turn) {
-    let (frame, message) = frame_for_caller(&caller, answer, passthru);
-    let peer = match caller {
-        Caller::Wamp1 { peer, .. } | Caller::Wamp2 { peer, .. } => peer,
-        Caller::Program { answers, .. } => {
-            let answered = match answer {
-                Answer2::Result(payload) | Answer2::Progress(payload) => Ok(payload.to_buf()),
-                Answer2::Error(uri, payload) => Err((uri.to_owned(), payload.to_buf())),
-            };
-            // Who has given up waiting needs no answer.
-            return drop(answers.send(answered));
+    match &caller {
+        Caller::Wamp1 { peer, .. } | Caller::Wamp2 { peer, .. } => {
+            let encode = |out: &mut Vec<u8>| append_for_caller(&caller, answer, passthru, out);
+            let (push, _) = peer.push_own(OnOverflow::Disconnect, encode);
+            turn.note(peer, push);
         }
+        Caller::Program { .. } => reply_to_program(caller, answer),
+    }
+}
+
+fn reply_to_program(caller: Caller, answer: Answer2<'_>) {
+    let Caller::Program { answers, .. } = caller else { return };
+    let answered = match answer {
+        Answer2::Result(payload) | Answer2::Progress(payload) => Ok(payload.to_buf()),
+        Answer2::Error(uri, payload) => Err((uri.to_owned(), payload.to_buf())),
     };
-    let push = peer.push(frame, message, OnOverflow::Disconnect);
-    turn.note(&peer, push);
+    // Who has given up waiting needs no answer.
+    drop(answers.send(answered));
 }
 
 /// What a callee is told of a call beside its arguments.
@@ -124,10 +155,12 @@ pub(super) struct Words<'a> {
 
 /// Sends a callee what it is to answer.
 pub(super) fn invoke(invoked: &Invoked, words: &Words<'_>, payload: Payload<'_>, turn: &mut Turn) {
-    let (callee, (frame, message)) = (&invoked.callee, invocation(invoked, words, payload));
-    if callee.form.takes(message) {
-        return turn.note(callee, callee.push(frame, message, OnOverflow::Disconnect));
-    }
+    let callee = &invoked.callee;
+    let encode = |out: &mut Vec<u8>| append_invocation(invoked, words, payload, out);
+    let message = match callee.offer(OnOverflow::Disconnect, encode) {
+        Ok((push, _)) => return turn.note(callee, push),
+        Err(message) => message,
+    };
     if let Some(taken) = callee.realm.dealer.answer(callee, invoked.request) {
         let payload = PayloadBuf::from_error(&too_long(callee, message), None);
         let error = Answer2::Error(reason::PAYLOAD_SIZE_EXCEEDED, payload.as_payload());
@@ -137,6 +170,12 @@ pub(super) fn invoke(invoked: &Invoked, words: &Words<'_>, payload: Payload<'_>,
 
 /// What a callee is to answer, or a part of it.
 pub(super) fn invocation(invoked: &Invoked, words: &Words<'_>, payload: Payload<'_>) -> (Bytes, usize) {
+    let mut out = Vec::with_capacity(64);
+    let message = append_invocation(invoked, words, payload, &mut out);
+    (out.into(), message)
+}
+
+fn append_invocation(invoked: &Invoked, words: &Words<'_>, payload: Payload<'_>, out: &mut Vec<u8>) -> usize {
     let Words { procedure, caller, receive_progress, progress, passthru } = *words;
     let session = caller.and_then(|caller| caller.facts.session.as_deref());
     let callee = &invoked.callee;
@@ -152,7 +191,7 @@ pub(super) fn invocation(invoked: &Invoked, words: &Words<'_>, payload: Payload<
     };
     let (request, registration) = (invoked.request, invoked.registration);
     let invocation = wamp2::Invocation { request, registration, details, payload };
-    frame(callee, |serializer, out| invocation.encode(serializer, out))
+    append(callee, out, |serializer, out| invocation.encode(serializer, out))
 }
 
 fn too_long(peer: &Peer, message: usize) -> String {
@@ -188,6 +227,24 @@ fn interrupt_or(
         let interrupt = Interrupt { request, mode: Some(mode), reason: Some(why.into()) };
         let (frame, message) = frame(callee, |serializer, out| interrupt.encode(serializer, out));
         turn.note(callee, callee.push(frame, message, on_overflow));
+    }
+}
+
+/// Appends a message as a client of WAMP v1 gets it, and returns how many bytes it carries.
+pub(super) fn append1(peer: &Peer, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+    let Some(window) = peer.window else { return ws::append_frame(OpCode::Text, out, write) };
+    let mut message = Vec::new();
+    write(&mut message);
+    out.extend_from_slice(&compress(OpCode::Text, window, &message));
+    message.len()
+}
+
+/// The same as a client of WAMP v2 gets it.
+fn append(peer: &Peer, out: &mut Vec<u8>, write: impl FnOnce(Serializer, &mut Vec<u8>)) -> usize {
+    match peer.form {
+        Form::Wamp2(framed) => framed.append(peer.window, out, write),
+        // No such message is made for it.
+        Form::Wamp1 => 0,
     }
 }
 

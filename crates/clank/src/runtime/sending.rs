@@ -30,8 +30,13 @@ impl Conn {
 
     /// Queues an answer to the client.
     pub(super) fn reply(&mut self, frame: Bytes, message: usize, cx: &mut Cx) {
-        self.answered += message;
         let push = self.peer.push(frame, message, OnOverflow::Disconnect);
+        self.has_replied(push, message, cx);
+    }
+
+    /// An answer of so many bytes to the client was queued, or was not.
+    pub(super) fn has_replied(&mut self, push: Push, message: usize, cx: &mut Cx) {
+        self.answered += message;
         if push == Push::Overflow {
             self.on_overflow(cx);
         } else {

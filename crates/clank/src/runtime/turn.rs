@@ -11,6 +11,7 @@ use clank_wire::wamp2::{Id, Passthru};
 use clank_wire::ws::deflate::{Deflater, WindowBits};
 use clank_wire::ws::{self, OpCode};
 use clank_wire::{wamp1, wamp2};
+use thin_vec::ThinVec;
 
 use super::engine::random;
 use super::form::{FORMS, Form, Framed};
@@ -20,13 +21,14 @@ use super::peer::Peer;
 
 /// The flushes that were claimed, and the connections that ran full.
 ///
-/// Whoever pushes to a queue ends by giving its turn to a worker: nothing is written otherwise.
+/// Whoever pushes to a queue ends by giving its turn to a worker: nothing is written otherwise. It is
+/// moved with every call that runs inline, and so what is rarely in it takes a word.
 #[derive(Default)]
 pub(crate) struct Turn {
     pub dirty: Vec<Arc<Peer>>,
-    pub overflowed: Vec<Arc<Peer>>,
+    pub overflowed: ThinVec<Arc<Peer>>,
     /// Connections whose clients take no message of the length that was to be sent.
-    pub too_long: Vec<Arc<Peer>>,
+    pub too_long: ThinVec<Arc<Peer>>,
     /// How much was queued behind flushes that were owed already.
     pub behind: usize,
 }
@@ -54,10 +56,13 @@ impl Turn {
 
     /// Takes what `other` holds on top.
     pub(crate) fn append(&mut self, other: &mut Self) {
+        self.behind += other.behind;
+        if other.is_empty() {
+            return;
+        }
         self.dirty.append(&mut other.dirty);
         self.overflowed.append(&mut other.overflowed);
         self.too_long.append(&mut other.too_long);
-        self.behind += other.behind;
     }
 }
 

@@ -219,7 +219,7 @@ impl Conn {
                 let (frame, message) = encode(&caller, answered);
                 Done::Replied(frame, message, None)
             };
-            return self.start_call(false, job, (request, None), cx);
+            return self.start_call(job, (request, None), cx);
         } else {
             procedure.answer(&cx.engine, &self.peer.realm, Some(&self.peer), payload)
         };

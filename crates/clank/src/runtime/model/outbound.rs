@@ -132,7 +132,11 @@ impl Rig {
     }
 
     fn push(&self, pusher: u8, number: u8, on_overflow: OnOverflow) -> Push {
-        self.outbound.push(frame(pusher, number), 1, on_overflow, &self.bounds)
+        let frame = frame(pusher, number);
+        match number % 2 {
+            0 => self.outbound.push(frame, 1, on_overflow, &self.bounds),
+            _ => self.outbound.push_own(&mut frame.to_vec(), 1, on_overflow, &self.bounds),
+        }
     }
 
     /// Flushes until the flush is owed no more.
