@@ -100,6 +100,13 @@ pub(crate) struct Figures {
     /// Bytes a connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) bytes: Option<f64>,
+    /// Of the deliveries, the share in which the server had to wait for its processor: they are in no
+    /// percentile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) left_out: Option<f64>,
+    /// The server's memory before, and the most that was seen meanwhile, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) memory: Option<[u64; 2]>,
 }
 
 impl Figures {

@@ -43,6 +43,8 @@ fn is_sound(measure: Measure, figures: &Figures) -> bool {
             Kind::Rate => figures.units > 0,
             Kind::Latency => {
                 figures.latency.is_some_and(|[p50, p99, p999]| 0.0 < p50 && p50 <= p99 && p99 <= p999)
+                    && figures.memory.is_none_or(|[before, most]| 0 < before && before <= most)
+                    && figures.memory.is_some() == (measure != Measure::Latency)
             }
             Kind::Memory => figures.bytes.is_some() && figures.units == 20,
         }
