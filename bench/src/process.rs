@@ -94,6 +94,8 @@ pub(crate) enum Place {
     Server,
     /// The last one.
     Load,
+    /// All of them.
+    Anywhere,
 }
 
 /// # Errors
@@ -107,7 +109,11 @@ pub(crate) fn pin(place: Place) -> Result {
         return Err("server and load need a processor each; use --nopin".into());
     }
     let mut set = CpuSet::new();
-    set.set(if place == Place::Server { 0 } else { count - 1 });
+    match place {
+        Place::Server => set.set(0),
+        Place::Load => set.set(count - 1),
+        Place::Anywhere => (0..count).for_each(|processor| set.set(processor)),
+    }
     Ok(sched_setaffinity(None, &set)?)
 }
 

@@ -2,6 +2,7 @@
 
 mod cell;
 mod plot;
+mod ratios;
 mod section;
 
 use std::fmt::Write;
@@ -93,6 +94,7 @@ impl<'a> Report<'a> {
             Some([p50?, p99?, p999?].join(" / "))
         });
         self.write_crowds(&mut out);
+        self.write_workers(&mut out);
         self.write_table(&mut out, "Memory, bytes a connection (PSS)", Kind::Memory, |peer, measure| {
             self.cell(peer, measure, |figures| figures.bytes).map(|cell| cell.to_string())
         });
@@ -167,36 +169,6 @@ impl<'a> Report<'a> {
                 let cells: Vec<String> = cells.into_iter().map(Option::unwrap_or_default).collect();
                 _ = writeln!(out, "| {} | {} |", peer.title, cells.join(" | "));
             }
-        }
-    }
-
-    /// What a crowd changes for other topics, and in the server's memory.
-    fn write_crowds(&self, out: &mut String) {
-        let row = |peer: &str| {
-            let median = |measure, value: fn(&Figures) -> Option<f64>| {
-                self.cell(peer, measure, value).map(|cell| cell.median())
-            };
-            let p99 = |measure| median(measure, |figures| figures.latency.map(|[_, p99, _]| p99));
-            let ratio = p99(Measure::Crowd)? / p99(Measure::Quiet)?;
-            let left_out = |measure| median(measure, |figures| figures.left_out);
-            let (quiet, crowd) = (left_out(Measure::Quiet)?, left_out(Measure::Crowd)?);
-            let before = median(Measure::Crowd, |figures| figures.memory.map(|[before, _]| before as f64))?;
-            let most = median(Measure::Crowd, |figures| figures.memory.map(|[_, most]| most as f64))?;
-            let [ratio, quiet, crowd, before, most] =
-                [ratio, quiet * 1e2, crowd * 1e2, before / 1e6, most / 1e6].map(cell::number);
-            let share = median(Measure::Crowd, |figures| Some(figures.utilisation()))?;
-            Some(format!("{ratio} | {share:.2} | {quiet}, {crowd} | {before}, {most}"))
-        };
-        let rows = PEERS.iter().filter_map(|peer| Some((peer.title, row(peer.name)?)));
-        for (place, (title, row)) in rows.enumerate() {
-            if place == 0 {
-                _ = writeln!(
-                    out,
-                    "\n| Beside a crowd | 99 % over that of the quiet server | share of its processor that the server \
-                     had | left out, %: quiet, crowd | server's memory, MB (PSS): before, at most |\n|---|---|---|---|---|"
-                );
-            }
-            _ = writeln!(out, "| {title} | {row} |");
         }
     }
 

@@ -33,6 +33,8 @@ fn run(pinned: bool) -> Vec<Record> {
         found(clank, Measure::Quiet, 1, beside(80.0, 0.01)),
         found(clank, Measure::Crowd, 1, beside(120.0, 0.02)),
         found(clank, Measure::Idle, 1, memory),
+        found("clank-1", Measure::CoreCalls, 1, second(1_000_000, 1.0, 0.5)),
+        found("clank-2", Measure::CoreCalls, 1, second(1_200_000, 1.25, 0.7)),
         Record::Failed { name: bun.into(), scenario: Scenario::Rpc, round: 1, error: "no".into() },
         Record::Failed { name: bun.into(), scenario: Scenario::Rpc, round: 2, error: "no".into() },
     ]
@@ -54,6 +56,10 @@ fn rounds_in_which_the_server_waited_don_t_count() {
         "| Clank, WAMP v1 | 1.00 / 2.00 / 30.0 | 0.050 / 0.080 / 0.900 | 0.050 / 0.120 / 0.900 |",
         "| Clank, WAMP v1 | 1.50 | 1.00 | 1.00, 2.00 | 26.0, 26.5 |",
         "| Clank, WAMP v1 | 917 |",
+        "| twice the processor time of one for each, over that of two | 1.92 |",
+        "| rate of two over that of one, by the clock | 1.20 |",
+        "| processor time of the server for each, µs | 1.00, 1.04 |",
+        "| processors that the load took | 0.500, 0.700 |",
         "Not installed there: NATS.",
         "- Bun, Rpc: no",
     ] {
