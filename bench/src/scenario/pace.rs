@@ -153,4 +153,19 @@ mod tests {
         let [p50, ..] = pace.percentiles().unwrap();
         assert!((1.7e6..1.8e6).contains(&p50), "{p50}");
     }
+
+    #[test]
+    fn deliveries_of_a_displaced_server_are_left_out() {
+        let own = crate::process::Processes { root: std::process::id() };
+        let mut pace = Pace::new(10, Duration::from_secs(1), 3..4, 0, Some(Displaced::new(own).unwrap()));
+        // Before the first and the last, the server had waited much less than until now.
+        for displaced in [i64::MIN / 2, i64::MAX / 2, i64::MIN / 2] {
+            pace.departures.push(Departure { at: Instant::now(), displaced });
+        }
+        for (sequence, counted) in [(0, 0), (1, 1), (2, 1)] {
+            pace.heard(Mark { topic: 3, sequence });
+            assert_eq!((pace.times.count(), pace.left_out), (counted, sequence + 1 - counted));
+        }
+        assert!((0.66..0.67).contains(&pace.left_out()));
+    }
 }
