@@ -41,6 +41,9 @@ enum Command {
     Serve {
         #[arg(long)]
         port: u16,
+        /// Threads that serve sockets [default: as many as processors].
+        #[arg(long)]
+        workers: Option<usize>,
     },
 }
 
@@ -102,8 +105,8 @@ pub(crate) fn main() -> Result {
         Command::Report(results) => results.report(),
         Command::Peers(places) => list(&places.places()?),
         Command::Raw { mode, port } => Raw::bind(port, mode)?.serve(),
-        Command::Serve { port } => {
-            let _server = serve::start(port, false)?;
+        Command::Serve { port, workers } => {
+            let _server = serve::start(port, false, workers)?;
             loop {
                 std::thread::park();
             }

@@ -27,6 +27,10 @@ impl Histogram {
         self.count += 1;
     }
 
+    pub(crate) const fn count(&self) -> u64 {
+        self.count
+    }
+
     /// The time, in microseconds, that this share of those added did not exceed; `None` of nothing.
     pub(crate) fn quantile(&self, share: f64) -> Option<f64> {
         let rank = ((self.count as f64 * share).ceil() as u64).clamp(1, self.count.max(1));

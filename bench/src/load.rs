@@ -143,6 +143,31 @@ impl<'a> Load<'a> {
         Ok(())
     }
 
+    /// Waits for what comes, and tells of its length, and what it is if it is `copied`; else the system
+    /// throws it away. Nothing is answered, pings neither.
+    pub(crate) fn turn_unheard(
+        &mut self,
+        wait: Duration,
+        copied: bool,
+        mut hear: impl FnMut(usize, usize, Option<&[u8]>) -> Result,
+    ) -> Result {
+        match self.poll.poll(&mut self.events, Some(wait)) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => return Ok(()),
+            polled => polled?,
+        }
+        for event in &self.events {
+            let number = event.token().0;
+            let Some(connection) = self.connections.get_mut(number) else { continue };
+            let mut served = if event.is_writable() { connection.flush() } else { Ok(()) };
+            if served.is_ok() && (event.is_readable() || event.is_read_closed() || event.is_error()) {
+                let hear = |length, bytes: Option<&[u8]>| hear(number, length, bytes);
+                served = connection.take_unheard(&mut self.reading, copied, hear);
+            }
+            served.map_err(|error| format!("connection {number}: {error}"))?;
+        }
+        Ok(())
+    }
+
     /// Turns for so long; what is heard is not asked for.
     pub(crate) fn rest(&mut self, time: Duration) -> Result {
         let end = Instant::now() + time;

@@ -8,12 +8,13 @@
 //! - [`scenario`]: what is asked of them, and the judgement of what they answer
 //! - [`load`]: connections, driven by one epoll loop; [`protocol`], [`frame`] and [`mark`] are what it
 //!   says
-//! - [`process`], [`histogram`], [`measure`]: what is read of the system, counted, and kept
+//! - [`process`], [`displaced`], [`histogram`], [`measure`]: what is read of the system, counted, and kept
 //! - [`mod@run`]: the rounds, in which servers take turns
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod cli;
+mod displaced;
 mod frame;
 mod histogram;
 mod load;
@@ -32,6 +33,11 @@ mod serve;
 mod tests;
 
 use std::process::ExitCode;
+
+/// The allocator of the program `clank`, with the same settings: where Clank is served from here, it is
+/// measured as it comes.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 pub(crate) type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 

@@ -24,6 +24,8 @@ pub(crate) enum Measure {
     Crowd,
     Idle,
     Subscribed,
+    CoreBursts,
+    CoreCalls,
 }
 
 /// Which of the figures count.
@@ -35,10 +37,12 @@ pub(crate) enum Kind {
     Latency,
     /// Bytes that a connection takes.
     Memory,
+    /// The server's processor time for a piece of work, by how many workers it has.
+    Workers,
 }
 
 impl Measure {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Fanout,
         Self::Burst,
         Self::Topics,
@@ -53,12 +57,15 @@ impl Measure {
         Self::Crowd,
         Self::Idle,
         Self::Subscribed,
+        Self::CoreBursts,
+        Self::CoreCalls,
     ];
 
     pub(crate) const fn kind(self) -> Kind {
         match self {
             Self::Latency | Self::Quiet | Self::Crowd => Kind::Latency,
             Self::Idle | Self::Subscribed => Kind::Memory,
+            Self::CoreBursts | Self::CoreCalls => Kind::Workers,
             _ => Kind::Rate,
         }
     }
@@ -80,6 +87,8 @@ impl Measure {
             Self::Crowd => "other topics beside a crowd",
             Self::Idle => "idle connection",
             Self::Subscribed => "idle connection with a subscription",
+            Self::CoreBursts => "bursts of 16 on 32 topics",
+            Self::CoreCalls => "calls to the server, eight at once",
         }
     }
 }
@@ -100,6 +109,13 @@ pub(crate) struct Figures {
     /// Bytes a connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) bytes: Option<f64>,
+    /// Of the deliveries, the share in which the server had to wait for its processor: they are in no
+    /// percentile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) left_out: Option<f64>,
+    /// The server's memory before, and the most that was seen meanwhile, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) memory: Option<[u64; 2]>,
 }
 
 impl Figures {

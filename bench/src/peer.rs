@@ -28,6 +28,8 @@ pub(crate) struct Peer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Server {
     Clank,
+    /// Clank as a library, with so many workers.
+    Workers(usize),
     Bun,
     Socketify,
     Nats,
@@ -41,7 +43,10 @@ enum Server {
 const JSON: Protocol = Protocol::Wamp2(Serializer::Json);
 const MSGPACK: Protocol = Protocol::Wamp2(Serializer::MessagePack);
 
-pub(crate) const PEERS: [Peer; 13] = [
+pub(crate) const ONE_WORKER: &str = "clank-1";
+pub(crate) const TWO_WORKERS: &str = "clank-2";
+
+pub(crate) const PEERS: [Peer; 15] = [
     Peer {
         name: "raw-send",
         title: "raw loop, a call a delivery",
@@ -62,6 +67,18 @@ pub(crate) const PEERS: [Peer; 13] = [
         server: Server::Clank,
     },
     Peer { name: "clank-json", title: "Clank, WAMP v2 in JSON", protocol: JSON, server: Server::Clank },
+    Peer {
+        name: ONE_WORKER,
+        title: "Clank with one worker",
+        protocol: Protocol::Wamp1,
+        server: Server::Workers(1),
+    },
+    Peer {
+        name: TWO_WORKERS,
+        title: "Clank with two workers",
+        protocol: Protocol::Wamp1,
+        server: Server::Workers(2),
+    },
     Peer { name: "bun", title: "Bun", protocol: Protocol::Bare, server: Server::Bun },
     Peer { name: "socketify", title: "socketify", protocol: Protocol::Bare, server: Server::Socketify },
     Peer { name: "nats", title: "NATS", protocol: Protocol::Nats, server: Server::Nats },
@@ -122,7 +139,11 @@ impl Peer {
     /// Whether it can be asked to do that.
     pub(crate) fn does(self, scenario: Scenario) -> bool {
         let is_raw = matches!(self.server, Server::RawSend | Server::RawBatch);
+        if let Server::Workers(_) = self.server {
+            return scenario == Scenario::Cores;
+        }
         match scenario {
+            Scenario::Cores => false,
             Scenario::Fanout | Scenario::Topics | Scenario::Latency => true,
             Scenario::Idle | Scenario::Connect => !is_raw,
             Scenario::Rpc => self.calls().served || self.calls().routed,
@@ -138,7 +159,7 @@ impl Peer {
     pub(crate) fn program(self, places: &Places) -> Result<PathBuf> {
         let peers = &places.peers;
         let program = match self.server {
-            Server::RawSend | Server::RawBatch => return Ok(std::env::current_exe()?),
+            Server::RawSend | Server::RawBatch | Server::Workers(_) => return Ok(std::env::current_exe()?),
             Server::Clank => places.clank.clone(),
             Server::Bun => peers.join("node_modules/.bin/bun"),
             Server::Socketify => peers.join("socketify/bin/python"),
@@ -176,7 +197,9 @@ impl Peer {
             Server::Ratchet => {
                 format!("mkdir -p {peers}/ratchet && composer -d {peers}/ratchet require cboden/ratchet")
             }
-            Server::RawSend | Server::RawBatch => "it is part of this program".to_owned(),
+            Server::RawSend | Server::RawBatch | Server::Workers(_) => {
+                "it is part of this program".to_owned()
+            }
         }
     }
 
@@ -196,7 +219,7 @@ impl Peer {
                 let installed = fs::read_to_string(installed).unwrap_or_default();
                 Ok(composer_version(&installed).unwrap_or_default())
             }
-            Server::Nexus | Server::RawSend | Server::RawBatch => Ok(String::new()),
+            Server::Nexus | Server::RawSend | Server::RawBatch | Server::Workers(_) => Ok(String::new()),
         }
     }
 
@@ -246,6 +269,9 @@ impl Peer {
                 command = Command::new("php");
                 command.arg(path).arg(port).env("VENDOR", program.parent().unwrap_or(&program));
             }
+            Server::Workers(workers) => {
+                command.args(["serve", "--port", &port, "--workers", &workers.to_string()]);
+            }
             Server::RawSend => _ = command.args(["raw", "send", "--port", &port]),
             Server::RawBatch => _ = command.args(["raw", "batch", "--port", &port]),
         }
@@ -287,7 +313,9 @@ mod tests {
     fn a_missing_peer_is_named_with_how_to_install_it() {
         for peer in PEERS {
             match peer.server {
-                Server::RawSend | Server::RawBatch => assert!(peer.program(&nowhere()).is_ok()),
+                Server::RawSend | Server::RawBatch | Server::Workers(_) => {
+                    assert!(peer.program(&nowhere()).is_ok());
+                }
                 _ => {
                     let error = peer.program(&nowhere()).unwrap_err().to_string();
                     assert!(error.contains(peer.title) && error.contains("install it: "), "{error}");
@@ -309,7 +337,9 @@ mod tests {
     #[test]
     fn every_scenario_has_somebody_to_compare_with() {
         for scenario in Scenario::ALL {
-            assert!(PEERS.iter().filter(|peer| peer.does(scenario)).count() > 3, "{scenario:?}");
+            let least = if scenario == Scenario::Cores { 2 } else { 4 };
+            let peers = PEERS.iter().filter(|peer| peer.does(scenario)).count();
+            assert!(peers >= least, "{scenario:?}: {peers}");
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What the system says of the server's processes, and where they run.
 
 use std::fs;
+use std::process::Command;
+use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
@@ -70,7 +72,7 @@ pub(crate) struct Spent {
 
 impl Moment {
     pub(crate) fn now(server: Processes) -> Self {
-        let own = clock_gettime(ClockId::ThreadCPUTime);
+        let own = clock_gettime(ClockId::ProcessCPUTime);
         let load = Duration::new(own.tv_sec.unsigned_abs(), own.tv_nsec as u32);
         Self { server: server.cpu(), load, at: Instant::now() }
     }
@@ -92,6 +94,8 @@ pub(crate) enum Place {
     Server,
     /// The last one.
     Load,
+    /// All of them.
+    Anywhere,
 }
 
 /// # Errors
@@ -105,7 +109,11 @@ pub(crate) fn pin(place: Place) -> Result {
         return Err("server and load need a processor each; use --nopin".into());
     }
     let mut set = CpuSet::new();
-    set.set(if place == Place::Server { 0 } else { count - 1 });
+    match place {
+        Place::Server => set.set(0),
+        Place::Load => set.set(count - 1),
+        Place::Anywhere => (0..count).for_each(|processor| set.set(processor)),
+    }
     Ok(sched_setaffinity(None, &set)?)
 }
 
@@ -114,6 +122,38 @@ pub(crate) fn pin(place: Place) -> Result {
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn pin(_: Place) -> Result {
     Err("processors can't be chosen on this system; use --nopin".into())
+}
+
+/// When the system lets a thread run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Precedence {
+    /// Before all others, which takes root or `CAP_SYS_NICE`.
+    First,
+    /// When nobody else wants the processor.
+    Last,
+}
+
+impl Precedence {
+    /// Gives it to the thread that calls, and to no other. One that may not go first is told of, and stays
+    /// as it is.
+    ///
+    /// # Errors
+    /// If there is no `chrt`, of util-linux.
+    pub(crate) fn take(self) -> Result {
+        static TOLD: Once = Once::new();
+        let policy = match self {
+            Self::First => ["--fifo", "--pid", "50"],
+            Self::Last => ["--idle", "--pid", "0"],
+        };
+        let thread = rustix::thread::gettid().as_raw_nonzero().to_string();
+        let mut chrt = Command::new("chrt");
+        let output = chrt.args(policy).arg(thread).output().map_err(|error| format!("chrt: {error}"))?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            TOLD.call_once(|| eprintln!("the load can't have real-time priority: {said}"));
+        }
+        Ok(())
+    }
 }
 
 /// The number of processors, whatever this thread may use.

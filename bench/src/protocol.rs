@@ -5,7 +5,7 @@
 
 mod bare;
 mod nats;
-mod wamp1;
+pub(crate) mod wamp1;
 mod wamp2;
 
 use clank_wire::serializer::Serializer;

@@ -2,6 +2,7 @@
 
 mod cell;
 mod plot;
+mod ratios;
 mod section;
 
 use std::fmt::Write;
@@ -92,6 +93,8 @@ impl<'a> Report<'a> {
             let [p50, p99, p999] = quantiles.map(|cell| cell.map(|cell| cell.median_text()));
             Some([p50?, p99?, p999?].join(" / "))
         });
+        self.write_crowds(&mut out);
+        self.write_workers(&mut out);
         self.write_table(&mut out, "Memory, bytes a connection (PSS)", Kind::Memory, |peer, measure| {
             self.cell(peer, measure, |figures| figures.bytes).map(|cell| cell.to_string())
         });

@@ -82,13 +82,17 @@ impl Run {
 
     fn measure(&self, peer: Peer, scenario: Scenario, round: u32, records: &mut Records) -> Result {
         let mut found = Vec::new();
-        let outcome = Running::start(peer, &self.places, scenario, self.plan.pinned).and_then(|running| {
+        let pinned = self.plan.pinned && scenario != Scenario::Cores;
+        if self.plan.pinned {
+            pin(if pinned { Place::Load } else { Place::Anywhere })?;
+        }
+        let outcome = Running::start(peer, &self.places, scenario, pinned).and_then(|running| {
             let deflate = scenario == Scenario::Deflate;
             let (protocol, path) = (peer.protocol, peer.path());
             let job = Job {
                 target: Target { address: running.address, path, protocol, deflate },
                 server: running.processes(),
-                plan: self.plan.within(peer.most()),
+                plan: Plan { pinned, ..self.plan.within(peer.most()) },
                 calls: peer.calls(),
             };
             scenario.run(&job, &mut found)

@@ -2,6 +2,7 @@
 
 mod broadcast;
 mod connect;
+mod cores;
 mod fairness;
 mod fanout;
 mod idle;
@@ -38,10 +39,12 @@ pub(crate) enum Scenario {
     Deflate,
     /// Latency of other topics while one topic fans out to 19,000 subscribers without a pause.
     Fairness,
+    /// Bursts on many topics and calls, where server and load share all processors.
+    Cores,
 }
 
 impl Scenario {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Fanout,
         Self::Topics,
         Self::Rpc,
@@ -50,6 +53,7 @@ impl Scenario {
         Self::Latency,
         Self::Fairness,
         Self::Idle,
+        Self::Cores,
     ];
 
     /// Measures a server. What was found is added to `found` as soon as it is known.
@@ -74,6 +78,7 @@ impl Scenario {
             Self::Connect => connect::run(job, found),
             Self::Latency => latency::run(job, found),
             Self::Fairness => fairness::run(job, found),
+            Self::Cores => cores::run(job, found),
         }
     }
 }

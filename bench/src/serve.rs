@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use clank::{Call, Clank, Procedures, RpcError, Server, Service};
+use clank::{Builder, Call, Clank, Procedures, RpcError, Server, Service};
 
 use crate::Result;
 
@@ -22,8 +22,9 @@ impl Service for Sample {
 }
 
 /// Serves until it is dropped, and returns where.
-pub(crate) fn start(port: u16, deflate: bool) -> Result<(Server, SocketAddr)> {
+pub(crate) fn start(port: u16, deflate: bool, workers: Option<usize>) -> Result<(Server, SocketAddr)> {
     let builder = Clank::builder().rpc("sample", Sample).bind(format!("127.0.0.1:{port}"));
+    let builder = workers.into_iter().fold(builder, Builder::workers);
     let server = builder.deflate(deflate).start()?;
     let address = server.local_addrs().first().copied().ok_or("the server has no address")?;
     Ok((server, address))

@@ -4,6 +4,8 @@ use std::io::{ErrorKind, Read, Write};
 
 use clank_wire::ws::OpCode;
 use mio::net::TcpStream;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
 
 use super::inflated::Inflated;
 use super::{Hear, Target};
@@ -142,6 +144,28 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    /// Reads all that the socket has, as bytes.
+    pub(super) fn take_unheard(
+        &mut self,
+        reading: &mut Reading,
+        copied: bool,
+        mut hear: impl FnMut(usize, Option<&[u8]>) -> Result,
+    ) -> Result {
+        let flags = if copied { RecvFlags::empty() } else { RecvFlags::TRUNC };
+        loop {
+            let (length, room) = match recv(&self.socket, &mut reading.buffer[..], flags) {
+                Ok((_, 0)) => return Err("the server closed the connection".into()),
+                Ok((_, length)) => (length, reading.buffer.len()),
+                Err(Errno::WOULDBLOCK) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            };
+            hear(length, if copied { reading.buffer.get(..length) } else { None })?;
+            if length < room {
+                return Ok(());
+            }
+        }
     }
 
     /// Takes what is whole.

@@ -2,7 +2,7 @@
 
 use clank_wire::json::{List, Raw};
 use clank_wire::payload::Payload;
-use clank_wire::wamp1::{Call, Exclude, Publish, ServerMessage, Subscribe};
+use clank_wire::wamp1::{Call, CallResult, Event, Exclude, Publish, ServerMessage, Subscribe};
 
 use super::{Said, topic_name};
 use crate::Result;
@@ -40,4 +40,20 @@ pub(super) fn call(procedure: &str, caller: u64, request: u64, out: &mut Vec<u8>
     let arguments = format!("[{caller},{request}]");
     let arguments = Raw::parse(&arguments).ok().and_then(Raw::to_list).unwrap_or(List::EMPTY);
     Call { id: request.to_string().into(), procedure: procedure.into(), arguments }.encode(out);
+}
+
+/// What subscribers are told of an event.
+pub(crate) fn event(topic: u32, event: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    let payload = Raw::parse(event).map_or(Payload::EMPTY, Payload::from);
+    Event { topic: topic_name(topic).into(), payload }.encode(&mut out);
+    out
+}
+
+/// What a caller is told.
+pub(crate) fn result(request: u64, value: u64) -> Vec<u8> {
+    let (mut out, value) = (Vec::new(), value.to_string());
+    let result = Raw::parse(&value).map_or(Payload::EMPTY, Payload::from);
+    CallResult { id: request.to_string().into(), result }.encode(&mut out);
+    out
 }

@@ -14,6 +14,12 @@ fn run(pinned: bool) -> Vec<Record> {
     let (clank, bun) = ("clank", "bun");
     let latency = Figures { latency: Some([1000.0, 2000.0, 30_000.0]), ..second(100, 0.1, 1.0) };
     let memory = Figures { bytes: Some(917.0), ..second(10_000, 0.1, 0.1) };
+    let beside = |p99, left_out| Figures {
+        latency: Some([50.0, p99, 900.0]),
+        left_out: Some(left_out),
+        memory: Some([26_000_000, 26_500_000]),
+        ..second(100, 1.0, 1.0)
+    };
     vec![
         Record::Run { machine: "2 processors".into(), command: "clank-bench run".into(), pinned },
         Record::Peer { name: clank.into(), version: "0.1.0".into() },
@@ -24,7 +30,11 @@ fn run(pinned: bool) -> Vec<Record> {
         found(clank, Measure::Burst, 3, second(1_200_000, 0.96, 0.5)),
         found(bun, Measure::Burst, 1, second(800_000, 0.7, 0.99)),
         found(clank, Measure::Latency, 1, latency),
+        found(clank, Measure::Quiet, 1, beside(80.0, 0.01)),
+        found(clank, Measure::Crowd, 1, beside(120.0, 0.02)),
         found(clank, Measure::Idle, 1, memory),
+        found("clank-1", Measure::CoreCalls, 1, second(1_000_000, 1.0, 0.5)),
+        found("clank-2", Measure::CoreCalls, 1, second(1_200_000, 1.25, 0.7)),
         Record::Failed { name: bun.into(), scenario: Scenario::Rpc, round: 1, error: "no".into() },
         Record::Failed { name: bun.into(), scenario: Scenario::Rpc, round: 2, error: "no".into() },
     ]
@@ -43,8 +53,13 @@ fn rounds_in_which_the_server_waited_don_t_count() {
         "| Clank, WAMP v1 | 0.900 (0.800 to 1.00) |",
         "| Clank, WAMP v1 | 0.90, 0.50 |",
         "| Bun | 0.70, 0.99 |",
-        "| Clank, WAMP v1 | 1.00 / 2.00 / 30.0 |",
+        "| Clank, WAMP v1 | 1.00 / 2.00 / 30.0 | 0.050 / 0.080 / 0.900 | 0.050 / 0.120 / 0.900 |",
+        "| Clank, WAMP v1 | 1.50 | 1.00 | 1.00, 2.00 | 26.0, 26.5 |",
         "| Clank, WAMP v1 | 917 |",
+        "| twice the processor time of one for each, over that of two | 1.92 |",
+        "| rate of two over that of one, by the clock | 1.20 |",
+        "| processor time of the server for each, µs | 1.00, 1.04 |",
+        "| processors that the load took | 0.500, 0.700 |",
         "Not installed there: NATS.",
         "- Bun, Rpc: no",
     ] {

@@ -14,11 +14,11 @@ const RATE: u32 = 100;
 
 pub(super) fn run(job: &Job<'_>, found: &mut Vec<(Measure, Figures)>) -> Result {
     let mut broadcast = Broadcast::gather(job.target, 1024, job.plan.subscribers, 0..1)?;
-    let warm_up = Pace::new(RATE, job.plan.warm_up(), 0..1, 0);
+    let warm_up = Pace::new(RATE, job.plan.warm_up(), 0..1, 0, None);
     let events = warm_up.events();
     drive(job, &mut broadcast, warm_up)?;
     let (moment, before) = (Moment::now(job.server), broadcast.delivered());
-    let pace = drive(job, &mut broadcast, Pace::new(RATE, job.plan.time, 0..1, events))?;
+    let pace = drive(job, &mut broadcast, Pace::new(RATE, job.plan.time, 0..1, events, None))?;
     let figures = Figures::new(broadcast.delivered() - before, moment.until_now(job.server));
     found.push((Measure::Latency, Figures { latency: pace.percentiles(), ..figures }));
     Ok(())
