@@ -117,7 +117,7 @@ impl Http {
     }
 
     /// Does all that can be done now.
-    pub(crate) fn drive(&mut self, ready: Ready, buffer: &mut [u8]) -> Progress {
+    pub(crate) fn drive(&mut self, mut ready: Ready, buffer: &mut [u8]) -> Progress {
         loop {
             match std::mem::replace(&mut self.stage, Stage::Ended) {
                 Stage::Fresh(socket) => {
@@ -129,7 +129,9 @@ impl Http {
                         Ok(0) => return Progress::Ended,
                         Ok(read) => {
                             let said = Bytes::copy_from_slice(buffer.get(..read).unwrap_or_default());
-                            self.stage = self.begin(socket, said, ready.ended);
+                            // The system tells again when there is more, but not of the end.
+                            ready.woken |= read < FIRST && !ready.ended;
+                            self.stage = self.begin(socket, said);
                         }
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                             self.stage = Stage::Fresh(socket);
@@ -164,7 +166,7 @@ impl Http {
     }
 
     /// Begins with what the client has said first.
-    fn begin(&self, socket: Socket, said: Bytes, ended: bool) -> Stage {
+    fn begin(&self, socket: Socket, said: Bytes) -> Stage {
         let Some((request, length)) = head::read(&said, self.engine.limits()) else {
             let whose = (socket, self.remote);
             return Stage::Served(Served::new(&self.engine, whose, said, self.waker.clone()).into());
@@ -173,9 +175,10 @@ impl Http {
         let why = Rc::new(Cell::new(ABORTED));
         let dropped = Rc::clone(&why);
         let answer = async move { answer(&engine, remote, &request, || dropped.get()).await };
-        let readable = ended || said.len() == FIRST;
         let early = said.slice(length..);
-        Stage::Asked(Asked { answer: Box::pin(answer), why, socket, early, readable, ended }.into())
+        Stage::Asked(
+            Asked { answer: Box::pin(answer), why, socket, early, readable: false, ended: false }.into(),
+        )
     }
 
     /// Goes on with a request for a WebSocket. `None`: with its refusal.
