@@ -135,7 +135,7 @@ impl Options {
                 subscribers: 1_000,
                 crowd: self.crowd,
                 callers: 100,
-                staying: 5_000,
+                staying: 15_000,
                 time: Duration::from_secs_f64(self.seconds),
                 pinned: !self.nopin,
             },
