@@ -32,7 +32,7 @@ use serve_support::{FIN, Peer, Program, until};
 /// Clients that connect at the same time: enough to leave no processor idle while a batch is synced.
 const CONNECTING: u8 = 200;
 const ROUND: Duration = Duration::from_secs(3);
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 9;
 const LEAST_RATIO: f64 = 0.9;
 
 /// Clients of the storm, in two processes: one has too few descriptors.
