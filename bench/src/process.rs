@@ -230,7 +230,8 @@ mod tests {
         while before.at.elapsed() < Duration::from_millis(60) {
             turns = std::hint::black_box(turns + 1);
         }
-        let spent = before.until_now(own);
-        assert!(spent.time >= 0.06 && spent.load > 0.0 && spent.load <= spent.time, "{spent:?}");
+        let Spent { time, load, .. } = before.until_now(own);
+        // The clocks are read one after the other.
+        assert!(time >= 0.06 && load > 0.0 && load <= time + 0.01, "{load} of {time} seconds");
     }
 }

@@ -104,7 +104,8 @@ impl Limits {
         header_count: Count::of(100),
         handshake: Period::of(10 * SECOND),
         // More than the system holds ready to be accepted, so that no client of a storm is refused
-        // only because it came together with others. An unfinished handshake holds some 13 KiB.
+        // only because it came together with others. One whose request comes in pieces holds some
+        // 13 KiB meanwhile.
         handshakes: Count::of(5_000),
         handshakes_per_address: Count::of(1_000),
 
