@@ -124,12 +124,17 @@ impl<'a> Load<'a> {
         connection.flush()
     }
 
+    /// Waits for events; there are none if a signal came first.
+    fn wait(&mut self, wait: Duration) -> Result {
+        match self.poll.poll(&mut self.events, Some(wait)) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Ok(()),
+            polled => Ok(polled?),
+        }
+    }
+
     /// Waits for what comes and hands it to `hear`.
     pub(crate) fn turn(&mut self, wait: Duration, hear: &mut impl Hear) -> Result {
-        match self.poll.poll(&mut self.events, Some(wait)) {
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => return Ok(()),
-            polled => polled?,
-        }
+        self.wait(wait)?;
         for event in &self.events {
             let number = event.token().0;
             let Some(connection) = self.connections.get_mut(number) else { continue };
@@ -151,10 +156,7 @@ impl<'a> Load<'a> {
         copied: bool,
         mut hear: impl FnMut(usize, usize, Option<&[u8]>) -> Result,
     ) -> Result {
-        match self.poll.poll(&mut self.events, Some(wait)) {
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => return Ok(()),
-            polled => polled?,
-        }
+        self.wait(wait)?;
         for event in &self.events {
             let number = event.token().0;
             let Some(connection) = self.connections.get_mut(number) else { continue };

@@ -31,6 +31,7 @@ use super::socket::Arrival;
 
 /// Events of the system that one turn takes.
 const EVENTS: usize = 1024;
+
 /// What a worker has in one of its places.
 pub(super) enum Slot {
     Http(Box<Http>),

@@ -179,23 +179,25 @@ fn assert_told_once(test: &Test, connection_id: &str, cause: &str) {
 
 #[test]
 fn who_goes_while_a_listener_decides_is_told_of_by_name() {
-    let (test, asked) = undecided(Limits::DEFAULT);
-    let mut peer = Peer::connect(test.address);
-    peer.write(HANDSHAKE.as_bytes());
-    let id = asked.recv().unwrap();
-    drop(peer);
-    assert_told_once(&test, &id, "aborted");
+    for in_pieces in [false, true] {
+        let (test, asked) = undecided(Limits::DEFAULT);
+        let peer = test.ask(HANDSHAKE.as_bytes(), in_pieces);
+        let id = asked.recv().unwrap();
+        drop(peer);
+        assert_told_once(&test, &id, "aborted");
+    }
 }
 
 #[test]
 fn a_handshake_that_is_not_decided_in_time_is_told_of_by_name() {
     let limits = Limits { handshake: Period::of(150), ..Limits::DEFAULT };
-    let (test, asked) = undecided(limits);
-    let mut peer = Peer::connect(test.address);
-    peer.write(HANDSHAKE.as_bytes());
-    let id = asked.recv().unwrap();
-    assert_eq!(peer.response().status, 408);
-    assert_told_once(&test, &id, "handshake_timeout");
+    for in_pieces in [false, true] {
+        let (test, asked) = undecided(limits);
+        let mut peer = test.ask(HANDSHAKE.as_bytes(), in_pieces);
+        let id = asked.recv().unwrap();
+        assert_eq!(peer.response().status, 408);
+        assert_told_once(&test, &id, "handshake_timeout");
+    }
 }
 
 /// Polls `future` until a decider is asked, and drops it.

@@ -17,20 +17,6 @@ fn handshake(from: &str, to: &str) -> String {
     HANDSHAKE.replacen(from, to, 1)
 }
 
-/// Sends a handshake, and returns the answer to it. One that comes whole and one that comes in pieces are read
-/// by two, who have to agree.
-fn ask(test: &Test, request: &[u8], in_pieces: bool) -> (Peer, Response) {
-    let mut peer = Peer::connect(test.address);
-    let (first, rest) = request.split_at(if in_pieces { 1 } else { request.len() });
-    peer.write(first);
-    if in_pieces {
-        until("the first piece is there", || test.handle().tables().handshakes == 1);
-        peer.write(rest);
-    }
-    let response = peer.response();
-    (peer, response)
-}
-
 /// What two responses have to have in common.
 fn essence(response: &Response) -> (u16, BTreeSet<(String, String)>, String) {
     let head = response.head.to_ascii_lowercase();
@@ -41,14 +27,20 @@ fn essence(response: &Response) -> (u16, BTreeSet<(String, String)>, String) {
     (response.status, headers.collect(), response.body.clone())
 }
 
-/// Sends the handshake and checks the answer, and what is told of it.
+/// Sends the handshake, whole and in pieces, and checks the answers, and what is told of them.
 fn assert_rejected(test: &Test, request: impl AsRef<[u8]>, status: u16, cause: &str) -> Value {
-    reject(test, request.as_ref(), false, status, cause).1
+    let request = request.as_ref();
+    let [whole, pieces] = [false, true].map(|in_pieces| reject(test, request, in_pieces, status, cause));
+    let words = String::from_utf8_lossy(request);
+    assert_eq!(essence(&whole.0), essence(&pieces.0), "{words}");
+    assert_eq!(whole.1["reason"], pieces.1["reason"], "{words}");
+    whole.1
 }
 
 fn reject(test: &Test, request: &[u8], in_pieces: bool, status: u16, cause: &str) -> (Response, Value) {
     let words = String::from_utf8_lossy(request).into_owned();
-    let (mut peer, response) = ask(test, request, in_pieces);
+    let mut peer = test.ask(request, in_pieces);
+    let response = peer.response();
     assert_eq!(response.status, status, "{words}");
     assert!(response.head.to_ascii_lowercase().contains("\r\ndate: "), "{response:?}");
     assert!(peer.is_ended(), "{words}");
@@ -107,15 +99,12 @@ fn handshakes_that_are_not_in_order_are_refused() {
     ];
     let test = serve(|builder| builder);
     for (from, to, status, cause) in cases {
-        let request = handshake(from, to);
-        let [whole, pieces] =
-            [false, true].map(|in_pieces| reject(&test, request.as_bytes(), in_pieces, status, cause));
-        assert_eq!(essence(&whole.0), essence(&pieces.0), "{to}");
-        assert_eq!(whole.1["reason"], pieces.1["reason"], "{to}");
+        assert_rejected(&test, handshake(from, to), status, cause);
     }
     test.is_well();
     // Refused by its first byte.
-    assert_rejected(&test, handshake("GET / HTTP/1.1", "\x16\x03\x01\x02"), 400, "handshake_malformed");
+    let no_text = handshake("GET / HTTP/1.1", "\x16\x03\x01\x02");
+    reject(&test, no_text.as_bytes(), false, 400, "handshake_malformed");
     // In Latin-1, as older clients would write it.
     let (before, after) = HANDSHAKE.split_once("wamp").unwrap();
     let latin = [before.as_bytes(), b"w\xe4mp", after.as_bytes()].concat();
@@ -140,8 +129,11 @@ fn handshakes_that_are_in_order_are_taken() {
     ];
     for (from, to) in cases {
         let request = handshake(from, to);
-        let [(first, whole), (peer, response)] =
-            [false, true].map(|in_pieces| ask(&test, request.as_bytes(), in_pieces));
+        let [(first, whole), (peer, response)] = [false, true].map(|in_pieces| {
+            let mut peer = test.ask(request.as_bytes(), in_pieces);
+            let response = peer.response();
+            (peer, response)
+        });
         assert_eq!(essence(&whole), essence(&response), "{to}");
         assert_eq!(response.status, 101, "{to}: {response:?}");
         let head = response.head.to_ascii_lowercase();

@@ -23,14 +23,17 @@ fn welcome_comes_first_and_names_session_and_server() {
 #[test]
 fn what_is_sent_with_the_handshake_is_handled_after_the_welcome() {
     let test = serve(|builder| builder);
-    let mut peer = Peer::connect(test.address);
     let subscribe = crate::support::peer::frame(0x81, br#"[5,"t"]"#);
-    let publish = crate::support::peer::frame(0x81, br#"[7,"t","early"]"#);
-    peer.write(&[HANDSHAKE.as_bytes(), &subscribe, &publish].concat());
-    assert_eq!(peer.response().status, 101);
-    let mut peer = peer.welcomed();
-    assert_eq!(peer.json(), json!([8, "t", "early"]));
-    peer.leave();
+    // The longer ones are more than is read before there is a session.
+    for (length, in_pieces) in [(5, false), (5, true), (60_000, false), (60_000, true)] {
+        let early = "e".repeat(length);
+        let publish = crate::support::peer::frame(0x81, json!([7, "t", early]).to_string().as_bytes());
+        let mut peer = test.ask(&[HANDSHAKE.as_bytes(), &subscribe, &publish].concat(), in_pieces);
+        assert_eq!(peer.response().status, 101);
+        let mut peer = peer.welcomed();
+        assert_eq!(peer.json(), json!([8, "t", early]));
+        peer.leave();
+    }
 }
 
 #[test]

@@ -89,6 +89,19 @@ impl Test {
         self.server.handle()
     }
 
+    /// Sends a handshake, and what may stand behind it. One that comes whole and one that comes in pieces are
+    /// read by two, who have to agree.
+    pub fn ask(&self, request: &[u8], in_pieces: bool) -> Peer {
+        let mut peer = Peer::connect(self.address);
+        let (first, rest) = request.split_at(if in_pieces { 1 } else { request.len() });
+        peer.write(first);
+        if in_pieces {
+            until("the first piece is there", || self.handle().tables().handshakes == 1);
+            peer.write(rest);
+        }
+        peer
+    }
+
     /// A client that has been welcomed.
     pub fn client(&self) -> Peer {
         Peer::wamp(self.address)
